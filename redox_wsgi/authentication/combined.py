@@ -1,0 +1,140 @@
+"""Several authenticators as one: all must accept, or any may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+
+from redox_wsgi.authentication.authenticator import (
+    Authenticator,
+    authenticate,
+    check_is_authenticator,
+)
+from redox_wsgi.authentication.verification_token import VerificationToken
+from redox_wsgi.errors import (
+    NO_CREDENTIALS,
+    AuthenticationFailed,
+    AuthenticatorUnavailable,
+    ConfigurationError,
+    InsufficientScope,
+    RequestRejected,
+)
+from redox_wsgi.principal import Principal
+from redox_wsgi.request import Request
+
+
+class _Combined:
+    authenticators: tuple[Authenticator, ...]
+
+    def __init__(self, *authenticators: Authenticator) -> None:
+        if not authenticators:
+            raise ConfigurationError(
+                f"{type(self).__name__}() without authenticators would prove nothing; "
+                "give at least one."
+            )
+        for authenticator in authenticators:
+            check_is_authenticator(authenticator)
+        self.authenticators = authenticators
+
+
+class AllOf(_Combined):
+    """Accepts what every one of its authenticators accepts.
+
+    Args:
+        authenticators: At least one, asked in this order.
+
+    Raises:
+        ConfigurationError: There is none, or one is no authenticator.
+    """
+
+    def authenticate(self, request: Request) -> Principal:
+        """Return the first principal, with the others in ``claims["also"]``.
+
+        Raises:
+            RequestRejected: The first refusal, whatever the later ones say.
+            AuthenticatorUnavailable: Nobody refused, but somebody could not tell.
+        """
+        principals = []
+        unavailable = None
+        for authenticator in self.authenticators:
+            try:
+                principals.append(authenticate(authenticator, request))
+            except AuthenticatorUnavailable as error:
+                unavailable = unavailable or error
+        if unavailable is not None:
+            raise unavailable
+        first, *also = principals
+        claims = MappingProxyType({**first.claims, "also": tuple(also)})
+        return replace(first, claims=claims)
+
+
+class AnyOf(_Combined):
+    """Accepts what at least one of its authenticators accepts.
+
+    Args:
+        authenticators: At least one, asked in this order until one accepts.
+
+    Raises:
+        ConfigurationError: There is none, or one is no authenticator.
+    """
+
+    def authenticate(self, request: Request) -> Principal:
+        """Return the principal of the first that accepts.
+
+        Raises:
+            AuthenticationFailed: Credentials are malformed, which ends it at once; or
+                nobody accepted, with the ``WWW-Authenticate`` values of all.
+            InsufficientScope: Nobody accepted, and this was the first real refusal.
+            AuthenticatorUnavailable: Nobody accepted, and somebody could not tell.
+        """
+        refusal: RequestRejected | None = None
+        unavailable: AuthenticatorUnavailable | None = None
+        challenges: dict[str, None] = {}
+        for authenticator in self.authenticators:
+            try:
+                return authenticate(authenticator, request)
+            except AuthenticationFailed as failure:
+                if failure.code == "malformed-credentials":
+                    raise
+                challenges[failure.www_authenticate] = None
+                if failure.code != NO_CREDENTIALS:
+                    refusal = refusal or failure
+            except InsufficientScope as failure:
+                refusal = refusal or failure
+            except AuthenticatorUnavailable as failure:
+                unavailable = unavailable or failure
+        if unavailable is not None:
+            raise unavailable
+        if refusal is not None:
+            raise refusal
+        raise AuthenticationFailed(
+            NO_CREDENTIALS, www_authenticate=", ".join(challenges)
+        )
+
+
+def find_verification_token(
+    authenticator: Authenticator | None,
+) -> VerificationToken | None:
+    """Find the verification token within an authenticator, or None.
+
+    A destination answers the challenge with it, whatever else transmissions need.
+
+    Raises:
+        ConfigurationError: There are several, so that it is not clear which counts.
+    """
+    found = list(_walk(authenticator))
+    if len(found) > 1:
+        raise ConfigurationError(
+            "Several VerificationToken objects guard one destination; give one with a "
+            "list of all tokens that are valid."
+        )
+    return found[0] if found else None
+
+
+def _walk(authenticator: object) -> Iterator[VerificationToken]:
+    if isinstance(authenticator, VerificationToken):
+        yield authenticator
+    elif isinstance(authenticator, _Combined):
+        for part in authenticator.authenticators:
+            yield from _walk(part)

@@ -1,0 +1,179 @@
+"""Every exception of the package, split by who erred.
+
+No error carries text out of a request: ``code`` is a fixed lower-case word for the
+log, ``error`` a fixed word for the answer's body.
+"""
+
+from __future__ import annotations
+
+NO_CREDENTIALS = "no-credentials"
+
+
+class RedoxError(Exception):
+    """The base of every exception that this package raises."""
+
+
+class ConfigurationError(RedoxError):
+    """A setting is wrong. Raised while building, never for a request.
+
+    Redox sees nothing of it: the application does not start.
+    """
+
+
+class BodyNotJson(RedoxError, ValueError):
+    """``Transmission.json()`` was asked for a body that is not JSON.
+
+    Redox sees 500 if the handler lets it out, pauses the subscription and sends the
+    transmission again. Ask ``Transmission.format`` first.
+    """
+
+
+class RequestRejected(RedoxError):
+    """The sender erred; the handler is not called.
+
+    Redox sees a 4xx, pauses the subscription and sends the transmission again.
+
+    Attributes:
+        status: The HTTP status of the answer.
+        error: The fixed word in the answer's body.
+        code: The fixed word in our log.
+    """
+
+    status = 400
+    error = "malformed_request"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class MalformedRequest(RequestRejected):
+    """The request is not HTTP as specified, for example shorter than announced.
+
+    Redox sees 400, pauses the subscription and sends the transmission again.
+    """
+
+
+class AuthenticationFailed(RequestRejected):
+    """No authenticator accepted the request.
+
+    Redox sees 401, pauses the subscription and sends the transmission again: while a
+    token or key is rotated, configure both the old and the new one.
+
+    Args:
+        code: The fixed word in our log; ``NO_CREDENTIALS`` says that the request
+            carries nothing of the authenticator's kind.
+        error: The fixed word in the answer's body.
+        www_authenticate: The challenge of RFC 9110 section 11.6.1; by default that
+            of RFC 6750 section 3, which names no error where no credentials came.
+    """
+
+    status = 401
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        error: str = "invalid_token",
+        www_authenticate: str | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.error = error
+        if www_authenticate is None:
+            www_authenticate = 'Bearer realm="redox"'
+            if code != NO_CREDENTIALS:
+                www_authenticate += f', error="{error}"'
+        self.www_authenticate = www_authenticate
+
+
+class InsufficientScope(RequestRejected):
+    """The credentials are right but do not allow this.
+
+    Redox sees 403, pauses the subscription and sends the transmission again.
+    """
+
+    status = 403
+    error = "insufficient_scope"
+
+
+class HttpsRequired(RequestRejected):
+    """The request came over plain HTTP to a destination that requires HTTPS.
+
+    Redox sees 403, pauses the subscription and sends the transmission again.
+    """
+
+    status = 403
+    error = "https_required"
+
+
+class MethodNotAllowed(RequestRejected):
+    """Neither a POST nor a verification by GET.
+
+    Redox never sends such a request; people and monitors see 405.
+    """
+
+    status = 405
+    error = "method_not_allowed"
+
+
+class BodyTooLarge(RequestRejected):
+    """The body is above the destination's ``max_body_bytes``.
+
+    Redox sees 413, pauses the subscription and sends the transmission again.
+    """
+
+    status = 413
+    error = "body_too_large"
+
+
+class DeliveryFailed(RedoxError):
+    """We erred: the transmission is not kept. A handler may raise it on purpose.
+
+    Redox sees 503 with ``Retry-After``, pauses the subscription and sends the
+    transmission again.
+
+    Args:
+        code: A fixed lower-case word for the log, never text out of a request.
+        retry_after_seconds: When to come again, in seconds.
+
+    Attributes:
+        status: The HTTP status of the answer, 500 to 599.
+        error: The fixed word in the answer's body.
+    """
+
+    status = 503
+    error = "temporarily_unavailable"
+
+    # Redox tries again at once, then after 10 s: no use in asking it to come earlier.
+    def __init__(
+        self, code: str = "delivery-failed", *, retry_after_seconds: int = 10
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retry_after_seconds = int(retry_after_seconds)
+
+
+class HandlerFailed(DeliveryFailed):
+    """The handler raised, or returned what is no answer; the cause is ``__cause__``.
+
+    Redox sees 500, pauses the subscription and sends the transmission again: a handler
+    that always raises stops its subscription for ever.
+    """
+
+    status = 500
+    error = "handler_failed"
+
+
+class AuthenticatorUnavailable(DeliveryFailed):
+    """What an authenticator depends on is down, so nobody can tell who sent this.
+
+    Redox sees 503, pauses the subscription and sends the transmission again; a 401
+    would blame a sender that did nothing wrong.
+    """
+
+
+class InboxUnavailable(DeliveryFailed):
+    """The transmission could not be stored.
+
+    Redox sees 503, pauses the subscription and sends the transmission again.
+    """

@@ -1,0 +1,92 @@
+"""What a destination answers: the only maker of status lines and header lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+# "Field values containing CR, LF, or NUL characters are invalid and dangerous": not
+# every server checks what start_response is given.
+# -- https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+_FORBIDDEN_IN_HEADERS = frozenset(chr(code) for code in (*range(32), 127)) - {"\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer to one request.
+
+    A handler returns one to choose status and headers itself. To a notification only
+    200 or a status of at least 400 may be meant; Redox leaves 201 to 399 undefined.
+
+    Args:
+        body: The bytes to send, already encoded.
+        status: The HTTP status, 200 to 599.
+        content_type: The body's type.
+        headers: Further headers as ``(name, value)`` pairs of latin-1 text.
+
+    Raises:
+        ValueError: The status is out of range, or a header holds control characters
+            or text outside latin-1.
+        TypeError: The body is not ``bytes``.
+
+    Example:
+        >>> Response(b'{"seen": true}').status
+        200
+    """
+
+    body: bytes = field(default=b"", repr=False)
+    status: int = 200
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, bytes):
+            raise TypeError("The body of a Response must be bytes.")
+        if not 200 <= self.status <= 599:  # noqa: PLR2004 - the range of final answers
+            raise ValueError("The status of a Response must be from 200 to 599.")
+        for text in (
+            self.content_type,
+            *(part for pair in self.headers for part in pair),
+        ):
+            text.encode("latin-1")
+            if not _FORBIDDEN_IN_HEADERS.isdisjoint(text):
+                raise ValueError("A header must not hold control characters.")
+
+    @classmethod
+    def redirect(cls, location: str) -> Response:
+        """Answer an ``SSO:Sign-on`` query: 302, on to ``location``."""
+        return cls(status=302, headers=(("Location", location),))
+
+    @property
+    def status_line(self) -> str:
+        """Status and reason phrase, as ``start_response`` takes them."""
+        return f"{self.status} {HTTP_STATUS_CODES.get(self.status, 'Unknown')}"
+
+    @property
+    def header_list(self) -> list[tuple[str, str]]:
+        """A new list of headers, as ``start_response`` takes it.
+
+        No answer may be stored by a cache or guessed to be HTML by a browser: a
+        challenge is the sender's text, and a query's answer is a patient's data.
+        """
+        return [
+            ("Content-Type", self.content_type),
+            ("Content-Length", str(len(self.body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            *self.headers,
+        ]
+
+
+#: The answer to a notification that is kept.
+KEPT = Response(content_type="text/plain; charset=utf-8")
+
+
+@lru_cache(maxsize=64)
+def build_error(
+    status: int, error: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """Build the fixed short JSON body that stands for every reason of one kind."""
+    return Response(f'{{"error":"{error}"}}'.encode(), status, headers=headers)
