@@ -15,7 +15,6 @@ from redox_wsgi.authentication import Authenticator, VerificationToken
 from redox_wsgi.authentication.authenticator import authenticate, check_is_authenticator
 from redox_wsgi.authentication.combined import find_verification_token
 from redox_wsgi.authentication.verification_token import (
-    EveryHeader,
     Tokens,
     read_tokens,
 )
@@ -95,11 +94,8 @@ class Destination:
             if verification_token is None
             else VerificationToken(verification_token)
         )
-        if token is not None and (authenticator is None or authenticator is token):
-            self._authenticator: Authenticator = EveryHeader(token)
-        elif authenticator is not None:
-            self._authenticator = authenticator
-        else:
+        gate = token if authenticator is None else authenticator
+        if gate is None:
             raise ConfigurationError(
                 "A Destination without verification_token and authenticator would "
                 "accept anybody's data; give at least one of them."
@@ -121,11 +117,12 @@ class Destination:
         self.max_body_bytes = max_body_bytes
         self._handler = handler
         self._token = token
+        self._authenticator = gate
+        # Without another credential the Bearer token is the verification token too.
+        self._bearer_is_token = gate is token
         self._require_https = require_https
         self._observer = observer
         self._now = now
-        # Without another credential the Bearer token is the verification token too.
-        self._bearer_is_token = isinstance(self._authenticator, EveryHeader)
         self._reporter = Reporter(name or "-", observer)
 
     def with_name(self, name: str) -> Destination:
@@ -213,8 +210,10 @@ class Destination:
         return response
 
     def _authenticate(self, request: Request) -> Principal:
-        if self._token is not None and not self._bearer_is_token:
-            sent = read_tokens(request, bearer=False)
+        if self._token is not None:
+            sent = read_tokens(request, bearer=self._bearer_is_token)
+            if self._bearer_is_token:
+                return self._token.check(sent)
             if sent:
                 self._token.check(sent)
         return authenticate(self._authenticator, request)

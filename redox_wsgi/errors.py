@@ -43,7 +43,6 @@ class RequestRejected(RedoxError):
     error = "malformed_request"
 
     def __init__(self, code: str) -> None:
-        super().__init__(code)
         self.code = code
 
 
@@ -77,13 +76,18 @@ class AuthenticationFailed(RequestRejected):
         error: str = "invalid_token",
         www_authenticate: str | None = None,
     ) -> None:
-        super().__init__(code)
+        self.code = code
         self.error = error
-        if www_authenticate is None:
-            www_authenticate = 'Bearer realm="redox"'
-            if code != NO_CREDENTIALS:
-                www_authenticate += f', error="{error}"'
-        self.www_authenticate = www_authenticate
+        self._www_authenticate = www_authenticate
+
+    @property
+    def www_authenticate(self) -> str:
+        """The value of the ``WWW-Authenticate`` header."""
+        if self._www_authenticate is not None:
+            return self._www_authenticate
+        if self.code == NO_CREDENTIALS:
+            return 'Bearer realm="redox"'
+        return f'Bearer realm="redox", error="{self.error}"'
 
 
 class InsufficientScope(RequestRejected):
@@ -148,7 +152,6 @@ class DeliveryFailed(RedoxError):
     def __init__(
         self, code: str = "delivery-failed", *, retry_after_seconds: int = 10
     ) -> None:
-        super().__init__(code)
         self.code = code
         self.retry_after_seconds = int(retry_after_seconds)
 

@@ -92,12 +92,14 @@ class Request:
             https://www.rfc-editor.org/rfc/rfc6750#section-2.1
         """
         value = self._environ.get("HTTP_AUTHORIZATION")
-        if value is None or not _BEARER_SCHEME.match(value):
+        if value is None:
             return None
         match = _BEARER.fullmatch(value)
-        if match is None:
+        if match is not None:
+            return match[1]
+        if _BEARER_SCHEME.match(value):
             raise AuthenticationFailed("malformed-credentials")
-        return match[1]
+        return None
 
     def body(self, max_bytes: int | None = None) -> bytes:
         """Return the body as sent, read once and whole.

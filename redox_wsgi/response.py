@@ -40,6 +40,8 @@ class Response:
     status: int = 200
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: Status and reason phrase, as ``start_response`` takes them.
+    status_line: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.body, bytes):
@@ -53,16 +55,13 @@ class Response:
             text.encode("latin-1")
             if not _FORBIDDEN_IN_HEADERS.isdisjoint(text):
                 raise ValueError("A header must not hold control characters.")
+        reason = HTTP_STATUS_CODES.get(self.status, "Unknown")
+        object.__setattr__(self, "status_line", f"{self.status} {reason}")
 
     @classmethod
     def redirect(cls, location: str) -> Response:
         """Answer an ``SSO:Sign-on`` query: 302, on to ``location``."""
         return cls(status=302, headers=(("Location", location),))
-
-    @property
-    def status_line(self) -> str:
-        """Status and reason phrase, as ``start_response`` takes them."""
-        return f"{self.status} {HTTP_STATUS_CODES.get(self.status, 'Unknown')}"
 
     @property
     def header_list(self) -> list[tuple[str, str]]:

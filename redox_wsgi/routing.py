@@ -85,8 +85,7 @@ class Router:
 
     def __call__(self, transmission: Transmission) -> Reply:
         """Call the handler of a transmission and return what it returns."""
-        data_model = fold_name(transmission.data_model)
-        event_type = fold_name(transmission.event_type)
+        data_model, event_type = transmission.folded_names
         for names in ((data_model, event_type), (data_model, "")):
             if names in self._handlers:
                 return self._handlers[names](transmission)

@@ -85,6 +85,7 @@ class Transmission:
     """
 
     __slots__ = (
+        "_folded_names",
         "_format",
         "_identity",
         "_meta",
@@ -112,6 +113,7 @@ class Transmission:
         self.principal = principal
         self.destination = destination
         self._format, self._meta = read_meta(body)
+        self._folded_names: tuple[str, str] | None = None
         self._payload: Any = msgspec.UNSET
         self._identity: str | None = None
         self._patient_identifiers: tuple[PatientIdentifier, ...] | None = None
@@ -205,9 +207,17 @@ class Transmission:
         return self._meta.transmission_id
 
     @property
+    def folded_names(self) -> tuple[str, str]:
+        """Data model and event type for comparison; see ``fold_name``."""
+        if self._folded_names is None:
+            meta = self._meta
+            self._folded_names = fold_name(meta.data_model), fold_name(meta.event_type)
+        return self._folded_names
+
+    @property
     def is_query(self) -> bool:
         """Whether somebody waits for an answer, within 120 s from end to end."""
-        names = self._folded_names
+        names = self.folded_names
         return names[1].endswith("query") or names in _OTHER_QUERIES
 
     @property
@@ -215,7 +225,7 @@ class Transmission:
         """The event type that answers this query; None for a notification."""
         if not self.is_query:
             return None
-        if self._folded_names in _ANSWERED_BY_RESPONSE:
+        if self.folded_names in _ANSWERED_BY_RESPONSE:
             return "Response"
         return f"{self.event_type}Response"
 
@@ -226,7 +236,7 @@ class Transmission:
         Destination's name, source ID and folded data model, a hyphen for what is
         absent. ``Meta.Destinations`` does not decide: it names others' too.
         """
-        data_model, _ = self._folded_names
+        data_model, _ = self.folded_names
         return f"{self.destination}|{self.source_id or '-'}|{data_model or '-'}"
 
     @property
@@ -291,10 +301,6 @@ class Transmission:
             for number, text in enumerate(texts, start=1)
         ]
         return self.reply({"Meta": {"Errors": errors}})
-
-    @property
-    def _folded_names(self) -> tuple[str, str]:
-        return fold_name(self.data_model), fold_name(self.event_type)
 
     def _read_patient_identifiers(self) -> Iterator[PatientIdentifier]:
         # Only a data model is known to decode; a FHIR Patient has another shape.

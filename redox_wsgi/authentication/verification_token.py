@@ -53,7 +53,7 @@ class VerificationToken:
 
     def __init__(self, tokens: Tokens) -> None:
         self._reload = tokens if callable(tokens) else None
-        self._loaded: tuple[object, tuple[bytes, ...]] = ((), ())
+        self._loaded: tuple[object, tuple[bytes, ...]] = (None, ())
         if not callable(tokens):
             self._loaded = (tokens, _hash_tokens(tokens))
 
@@ -84,20 +84,16 @@ class VerificationToken:
             AuthenticatorUnavailable: The callable did not return valid tokens.
         """
         digests = self._load_digests()
-        label = None
-        refused = None
+        label = refused = None
         for forms in sent:
-            matched = None
-            for form in forms:
-                found = _find(form, digests)
-                matched = found if matched is None else matched
-            label = matched
-            if matched is None:
+            label = _find(forms, digests)
+            if label is None:
                 refused = forms
         if refused is not None:
-            well_formed = any(_TOKEN.fullmatch(form) for form in refused)
             raise AuthenticationFailed(
-                "wrong-verification-token" if well_formed else "malformed-credentials"
+                "wrong-verification-token"
+                if _TOKEN.fullmatch(refused[0])
+                else "malformed-credentials"
             )
         if label is None:
             raise AuthenticationFailed(NO_CREDENTIALS)
@@ -108,29 +104,13 @@ class VerificationToken:
             return self._loaded[1]
         try:
             tokens = self._reload()
+            # A copy: the callable may return the same list, changed.
+            tokens = tokens if isinstance(tokens, str) else tuple(tokens)
             if tokens != self._loaded[0]:
                 self._loaded = (tokens, _hash_tokens(tokens))
         except Exception as error:
             raise AuthenticatorUnavailable("verification-token-unavailable") from error
         return self._loaded[1]
-
-
-class EveryHeader:
-    """Accepts requests that carry a verification token, right in both headers.
-
-    For a destination without another credential: Redox sends the token twice, as
-    ``verification-token`` and as Bearer token, and one that is wrong is refused.
-
-    Args:
-        token: The configured verification token.
-    """
-
-    def __init__(self, token: VerificationToken) -> None:
-        self._token = token
-
-    def authenticate(self, request: Request) -> Principal:
-        """Check every token in the headers; raises as ``VerificationToken.check``."""
-        return self._token.check(read_tokens(request, bearer=True))
 
 
 def read_tokens(request: Request, *, bearer: bool) -> list[tuple[str, ...]]:
@@ -145,7 +125,7 @@ def read_tokens(request: Request, *, bearer: bool) -> list[tuple[str, ...]]:
     """
     header = request.header("verification-token")
     tokens: list[tuple[str, ...]] = [] if header is None else [(header,)]
-    if bearer and (token := request.bearer_token()) is not None:
+    if bearer and (token := request.bearer_token()) not in (None, header):
         tokens.append((token,))
     return tokens
 
@@ -181,14 +161,16 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _find(token: str, digests: tuple[bytes, ...]) -> int | None:
+def _find(forms: tuple[str, ...], digests: tuple[bytes, ...]) -> int | None:
     """Return the label of a token; as many comparisons whatever the outcome."""
-    sent = _hash(token)
     found = None
-    for label, digest in enumerate(digests):
-        # Neither == nor an early exit: both tell by their time how far a guess came.
-        if hmac.compare_digest(sent, digest):
-            found = label
+    for form in forms:
+        sent = _hash(form)
+        for label, digest in enumerate(digests):
+            # Neither == nor an early exit: both tell by their time how far a guess
+            # came.
+            if hmac.compare_digest(sent, digest):
+                found = label
     return found
 
 

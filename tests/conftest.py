@@ -1,0 +1,34 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.builders import Received, build_application
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the project's leaks in from where the tests run."""
+    for name in os.environ:
+        if name.startswith(("REDOX_", "BOARD_", "WARD_")) or name in (
+            "HOST",
+            "PORT",
+            "SECRET_KEY",
+        ):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def received() -> Received:
+    """A handler that keeps what it is given."""
+    return Received()
+
+
+@pytest.fixture
+def application(received: Received) -> Iterator[object]:
+    """An application with one destination at ``/redox``."""
+    return build_application(received)
