@@ -1,0 +1,30 @@
+"""Play Redox's side over real HTTP: verify a destination, send transmissions.
+
+It imports nothing of the receiver, so that one mistake cannot hide in both.
+"""
+
+from __future__ import annotations
+
+from redox_wsgi.simulator.answer import Answer as Answer
+from redox_wsgi.simulator.credentials import Credential as Credential
+from redox_wsgi.simulator.credentials import TokenCredential as TokenCredential
+from redox_wsgi.simulator.errors import SimulatorError as SimulatorError
+from redox_wsgi.simulator.payloads import EVENTS as EVENTS
+from redox_wsgi.simulator.payloads import PATIENTS as PATIENTS
+from redox_wsgi.simulator.payloads import Patient as Patient
+from redox_wsgi.simulator.payloads import build_payload as build_payload
+from redox_wsgi.simulator.payloads import encode_payload as encode_payload
+from redox_wsgi.simulator.sender import Sender as Sender
+
+__all__ = [
+    "EVENTS",
+    "PATIENTS",
+    "Answer",
+    "Credential",
+    "Patient",
+    "Sender",
+    "SimulatorError",
+    "TokenCredential",
+    "build_payload",
+    "encode_payload",
+]
