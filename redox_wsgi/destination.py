@@ -44,6 +44,9 @@ from redox_wsgi.verification import (
 
 _NAME = re.compile(r"[!-{}~]{1,200}")
 
+_SENDER_ERRED = range(400, 500)
+_WE_ERRED = range(500, 600)
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -250,11 +253,14 @@ def _refuse(rejection: RequestRejected) -> Response:
         headers = (("WWW-Authenticate", rejection.www_authenticate),)
     elif isinstance(rejection, MethodNotAllowed):
         headers = (("Allow", "GET, POST"),)
-    return build_error(rejection.status, rejection.error, headers)
+    # An error class of the user's own must not turn a refusal into a 200.
+    status = rejection.status if rejection.status in _SENDER_ERRED else 401
+    return build_error(status, rejection.error, headers)
 
 
 def _fail(failure: DeliveryFailed) -> Response:
     if isinstance(failure, HandlerFailed):
-        return build_error(failure.status, failure.error)
+        return build_error(500, failure.error)
+    status = failure.status if failure.status in _WE_ERRED else 503
     retry_after = ("Retry-After", str(failure.retry_after_seconds))
-    return build_error(failure.status, failure.error, (retry_after,))
+    return build_error(status, failure.error, (retry_after,))

@@ -77,6 +77,10 @@ class RedoxMiddleware:
     def _add(self, path: str, value: Destination | WSGIApplication) -> None:
         if not isinstance(path, str) or not path.startswith("/"):
             raise ConfigurationError(f"The path {path!r} must begin with a slash.")
+        if "?" in path or "#" in path:
+            raise ConfigurationError(
+                f"The path {path!r} must hold no query and no fragment."
+            )
         name = path.rstrip("/") or "/"
         if isinstance(value, Destination):
             value = value if value.name is not None else value.with_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -88,4 +89,5 @@ def build_error(
     status: int, error: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> Response:
     """Build the fixed short JSON body that stands for every reason of one kind."""
-    return Response(f'{{"error":"{error}"}}'.encode(), status, headers=headers)
+    body = json.dumps({"error": error}, separators=(",", ":"))
+    return Response(body.encode(), status, headers=headers)

@@ -30,7 +30,9 @@ class Authenticator(Protocol):
 
 def check_is_authenticator(candidate: object) -> None:
     """Raise ``ConfigurationError`` unless ``candidate`` has ``authenticate``."""
-    if not callable(getattr(candidate, "authenticate", None)):
+    if isinstance(candidate, type) or not callable(
+        getattr(candidate, "authenticate", None)
+    ):
         raise ConfigurationError(
             "An authenticator needs a method authenticate(request); give an object "
             "such as VerificationToken(token)."

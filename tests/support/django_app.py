@@ -43,22 +43,22 @@ urlpatterns = [
 ]
 
 
+# While this module is imported: pytest looks into Django's lazy objects for doctests.
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    SECRET_KEY="only for tests",
+    ROOT_URLCONF=sys.modules[__name__],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DATA_UPLOAD_MAX_MEMORY_SIZE=None,
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+    ],
+)
+django.setup()
+
+
 def build_django() -> Any:
     """Wrap a Django application, with Django's usual middleware on."""
-    if not settings.configured:
-        settings.configure(
-            ALLOWED_HOSTS=["*"],
-            SECRET_KEY="only for tests",
-            ROOT_URLCONF=sys.modules[__name__],
-            DATABASES={
-                "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-            },
-            DATA_UPLOAD_MAX_MEMORY_SIZE=None,
-            MIDDLEWARE=[
-                "django.middleware.security.SecurityMiddleware",
-                "django.middleware.common.CommonMiddleware",
-                "django.middleware.csrf.CsrfViewMiddleware",
-            ],
-        )
-        django.setup()
     return RedoxMiddleware(get_wsgi_application(), build_destinations())

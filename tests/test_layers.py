@@ -1,0 +1,144 @@
+"""Who imports whom: a file imports from lower rows and from its own package only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import redox_wsgi
+import redox_wsgi.simulator
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "redox_wsgi"
+
+# Lowest first; a folder stands for all its files.
+ROWS = [
+    {"errors"},
+    {"principal", "request", "response", "meta", "identity"},
+    {"transmission"},
+    {"reporting", "handler", "authentication"},
+    {"verification", "routing"},
+    {"destination"},
+    {"middleware"},
+    {"__init__"},
+    {"contrib"},
+]
+ROW = {room: number for number, row in enumerate(ROWS) for room in row}
+OUTSIDE_THE_RECEIVER = {"simulator", "cli"}
+# A room may know no more than the plan allows, even below itself.
+FORBIDDEN = {
+    ("authentication", "transmission"),
+    ("authentication", "meta"),
+    ("verification", "transmission"),
+    ("verification", "handler"),
+    ("transmission", "request"),
+    ("transmission", "response"),
+    ("request", "meta"),
+    ("response", "meta"),
+    ("destination", "routing"),
+}
+
+
+def find_imports(path: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports, those for type checkers too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by a relative name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def find_room(name: str) -> str:
+    """Return the room that ``redox_wsgi.room.something`` stands in."""
+    return name.split(".")[1]
+
+
+def rooms() -> list[tuple[str, Path]]:
+    """List each file with its room."""
+    return [
+        (path.relative_to(PACKAGE).with_suffix("").parts[0], path)
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
+
+
+def test_every_file_has_a_row() -> None:
+    """A new room is placed on purpose."""
+    assert {room for room, _ in rooms()} == set(ROW) | OUTSIDE_THE_RECEIVER
+
+
+@pytest.mark.parametrize(
+    ("room", "path"),
+    [(room, path) for room, path in rooms() if room in ROW],
+    ids=lambda value: str(getattr(value, "name", value)),
+)
+def test_a_file_of_the_receiver_imports_from_lower_rows_only(
+    room: str, path: Path
+) -> None:
+    """So that every file can be understood from the ones below it."""
+    for name in find_imports(path):
+        if not name.startswith("redox_wsgi."):
+            continue
+        imported = find_room(name)
+        allowed = imported == room or ROW.get(imported, 99) < ROW[room]
+        assert allowed, f"{room} imports {imported}"
+        assert (room, imported) not in FORBIDDEN
+
+
+@pytest.mark.parametrize("room", ["simulator", "cli"])
+def test_the_simulator_and_the_receiver_share_no_code(room: str) -> None:
+    """One mistake must not hide in both."""
+    for found, path in rooms():
+        for name in find_imports(path):
+            if name.startswith("redox_wsgi."):
+                crosses = (found in OUTSIDE_THE_RECEIVER) != (
+                    find_room(name) in OUTSIDE_THE_RECEIVER
+                )
+                assert not crosses, f"{path} imports {name}"
+            elif found == room:
+                assert name != "redox_wsgi"
+
+
+def test_no_framework_stands_in_the_core() -> None:
+    """Flask and Django are the user's; only contrib knows their names."""
+    for room, path in rooms():
+        if room != "contrib":
+            tops = {name.split(".")[0] for name in find_imports(path)}
+            assert tops.isdisjoint({"flask", "django"}), path
+
+
+def test_importing_the_package_loads_the_core_only() -> None:
+    """Who needs no simulator, no framework and no command line loads none."""
+    code = "import sys, redox_wsgi; print(*sorted(sys.modules))"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    loaded = set(output.split())
+
+    assert "redox_wsgi.middleware" in loaded
+    optional = ("flask", "django", "click", "rich", "urllib3", "itsdangerous", "jwt")
+    for name in (*optional, "redox_wsgi.simulator", "redox_wsgi.cli"):
+        assert name not in loaded
+
+
+def test_the_example_uses_public_names_only() -> None:
+    """It is the documentation: what it imports, a user may import."""
+    public = {
+        *(f"redox_wsgi.{name}" for name in redox_wsgi.__all__),
+        *(f"redox_wsgi.simulator.{name}" for name in redox_wsgi.simulator.__all__),
+    }
+    files = sorted((ROOT / "example_app").rglob("*.py"))
+    used = {
+        name
+        for path in files
+        for name in find_imports(path)
+        if name.split(".")[0] == "redox_wsgi"
+    }
+
+    assert used
+    assert used <= public
