@@ -173,10 +173,3 @@ class AuthenticatorUnavailable(DeliveryFailed):
     Redox sees 503, pauses the subscription and sends the transmission again; a 401
     would blame a sender that did nothing wrong.
     """
-
-
-class InboxUnavailable(DeliveryFailed):
-    """The transmission could not be stored.
-
-    Redox sees 503, pauses the subscription and sends the transmission again.
-    """

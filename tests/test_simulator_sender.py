@@ -478,7 +478,7 @@ def test_without_urllib3_a_sender_names_the_extra(monkeypatch):
 def test_importing_the_simulator_does_not_import_urllib3():
     """Payloads are for everyone; only who sends needs the extra."""
     program = "import sys, redox_wsgi.simulator; print('urllib3' in sys.modules)"
-    run = subprocess.run(  # noqa: S603 - our own program
+    run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
 

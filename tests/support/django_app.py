@@ -49,6 +49,7 @@ settings.configure(
     SECRET_KEY="only for tests",
     ROOT_URLCONF=sys.modules[__name__],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
     DATA_UPLOAD_MAX_MEMORY_SIZE=None,
     MIDDLEWARE=[
         "django.middleware.security.SecurityMiddleware",

@@ -21,6 +21,7 @@ START_SECONDS = 30
 #: How each server is started; the address and the application follow.
 COMMANDS = {
     "gunicorn sync": ["gunicorn", "-k", "sync", "-b"],
+    "gunicorn preloaded": ["gunicorn", "-k", "sync", "--preload", "-b"],
     "gunicorn gthread": ["gunicorn", "-k", "gthread", "--threads", "4", "-b"],
     "gunicorn gevent": ["gunicorn", "-k", "gevent", "-b"],
     "waitress": ["waitress", "--listen"],
