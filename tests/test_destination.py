@@ -19,6 +19,7 @@ from redox_wsgi import (
     Destination,
     HandlerFailed,
     MalformedRequest,
+    Outcome,
     Principal,
     Request,
     Response,
@@ -326,3 +327,30 @@ def test_a_token_beside_a_combination_is_checked_in_its_header(
     assert send(application, body=NOTIFICATION, headers=wrong).status == 200
     assert send(guarded, body=NOTIFICATION, headers=wrong).status == 401
     assert send(guarded, body=NOTIFICATION).status == 200
+
+
+def test_https_is_required_and_enough(received: Received) -> None:
+    """As the server judges it, whatever a header says."""
+    application = build_application(received, require_https=True)
+
+    for scheme, forwarded in (("http", "https"), ("https", "http")):
+        send(
+            application,
+            body=NOTIFICATION,
+            headers={**HEADERS, "x-forwarded-proto": forwarded},
+            **{"wsgi.url_scheme": scheme},
+        )
+
+    assert len(received) == 1
+
+
+def test_a_destination_with_a_name_is_reported_by_it(received: Received) -> None:
+    """Whether it stands in a mapping or is asked directly."""
+    outcomes: list[Outcome] = []
+    named = build_application(received, name="ward-east", observer=outcomes.append)
+    unnamed = Destination(received, verification_token=TOKEN, observer=outcomes.append)
+
+    send(named, body=NOTIFICATION, headers=HEADERS)
+    unnamed.respond(Request(build_environ(body=NOTIFICATION, headers=HEADERS)))
+
+    assert [outcome.destination for outcome in outcomes] == ["ward-east", "-"]

@@ -30,6 +30,7 @@ from tests.support.builders import (
 from tests.support.wsgi import send
 
 HEADERS = {"verification-token": TOKEN}
+VERIFICATION = encode({"verification-token": TOKEN, "challenge": "c"})
 
 
 @pytest.fixture
@@ -73,6 +74,8 @@ def test_a_notification_is_reported(observed: Any, outcomes: list[Outcome]) -> N
             None,
             ("verified", 200, None),
         ),
+        ({"body": VERIFICATION}, None, ("verified", 200, None)),
+        ({"body": VERIFICATION, "headers": HEADERS}, None, ("verified", 200, None)),
         ({"body": QUERY, "headers": HEADERS}, None, ("answered", 200, None)),
         ({"body": NOTIFICATION}, None, ("refused", 401, NO_CREDENTIALS)),
         (
@@ -115,6 +118,18 @@ def test_each_outcome_has_its_word(
 
     [outcome] = outcomes
     assert (outcome.word, outcome.status, outcome.code) == expected
+
+
+def test_a_refusal_of_plain_http_has_its_word() -> None:
+    """It is the first thing to look for behind a new proxy."""
+    outcomes: list[Outcome] = []
+    application = build_application(
+        Received(), observer=outcomes.append, require_https=True
+    )
+
+    send(application, body=NOTIFICATION, headers=HEADERS)
+
+    assert (outcomes[0].word, outcomes[0].code) == ("refused", "https-required")
 
 
 def test_guard_mode_leaves_the_status_to_the_application(
