@@ -160,7 +160,7 @@ HTTPS = [
     Case(
         "2: plain HTTP where HTTPS is required",
         403,
-        path="/https",
+        path="/redox-https",
         headers=BOTH,
         body=NOTIFICATION,
         answer=b'{"error":"https_required"}',
@@ -168,7 +168,7 @@ HTTPS = [
     Case(
         "2: neither is the challenge answered",
         403,
-        path="/https",
+        path="/redox-https",
         method="GET",
         query=f"challenge={CHALLENGE}&verification-token={TOKEN}",
     ),

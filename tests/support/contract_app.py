@@ -125,7 +125,9 @@ def build_destinations() -> dict[str, Any]:
         "/failing-reload": Destination(receive, verification_token=lambda: []),
         "/routed": Destination(router, verification_token=TOKEN),
         "/small": Destination(receive, verification_token=TOKEN, max_body_bytes=4096),
-        "/https": Destination(receive, verification_token=TOKEN, require_https=True),
+        "/redox-https": Destination(
+            receive, verification_token=TOKEN, require_https=True
+        ),
         "/guard": Destination(None, verification_token=TOKEN),
         "/key": Destination(receive, authenticator=Credential()),
         "/key-and-token": Destination(
