@@ -16,6 +16,7 @@ from redox_wsgi.simulator import (
     build_payload,
     encode_payload,
 )
+from redox_wsgi.simulator.answer import event_of, is_query
 
 NOW = datetime(2026, 3, 1, 12, 34, 56, 789_000, tzinfo=UTC)
 
@@ -30,6 +31,11 @@ def build(event, **arguments):
     return build_payload(event, **{"now": NOW, "random": seeded(7), **arguments})
 
 
+def encode(event):
+    """Build the body of one payload."""
+    return encode_payload(build(event))
+
+
 def leaves(value):
     """Yield every scalar, and every empty list as itself."""
     if isinstance(value, dict):
@@ -42,10 +48,56 @@ def leaves(value):
         yield value
 
 
-def test_there_are_many_events_over_many_data_models():
-    """Enough to meet every kind of handler."""
-    assert len(EVENTS) == len(set(EVENTS)) >= 28
-    assert len({event.partition(":")[0] for event in EVENTS}) >= 11
+#: All that Redox documents: data models, notifications, queries.
+TABLE = """
+Claim | Submission, SubmissionBatch, Payment, PaymentBatch |
+Clinical Decisions | | Request
+Clinical Summary | PatientPush, VisitPush | PatientQuery, VisitQuery, DocumentQuery, DocumentGet
+Device, Flowsheet | New |
+Enrichment | | NaturalLanguageProcessingQuery, NormalizationQuery
+Financial | Transaction, AccountUpdate |
+Inventory | Update, Deplete |
+Media, Notes | New, Replace, Delete | Query
+Medications | New, Update, Cancel, Administration |
+Order | New, Update, Cancel, GroupedOrders | Query
+Organization | New, Update | Query
+PatientAdmin | Arrival, Cancel, Discharge, NewPatient, PatientMerge, PatientUpdate, PreAdmit, Registration, Transfer, VisitMerge, VisitUpdate | CensusQuery, VisitQuery
+PatientEducation | New, Update, Delete |
+PatientSearch | | Query, LocationQuery
+Provider | New, Update, Activate, Deactivate | ProviderQuery
+Referral | New, Modify, Cancel, AuthReview, AuthResponse | Query
+Research | Study, SubjectUpdate |
+Results | New, NewUnsolicited | Query
+Scheduling | New, Reschedule, Modification, Cancel, NoShow, PushSlots | AvailableSlots, Booked
+SSO | | Sign-on
+SurgicalScheduling | New, Reschedule, Modification, Cancel, NoShow |
+Vaccination | New, Administration | PatientQuery
+"""  # noqa: E501 - rows of a table
+
+
+def read_table(column):
+    """Return the events of one column of the table."""
+    rows = [line.split("|") for line in TABLE.strip().splitlines()]
+    return {
+        f"{data_model.strip()}:{event_type.strip()}"
+        for row in rows
+        for data_model in row[0].split(",")
+        for event_type in row[column].split(",")
+        if event_type.strip()
+    }
+
+
+def test_every_event_that_redox_documents_is_there_and_no_other():
+    """Notifications and queries of all data models."""
+    assert len(EVENTS) == len(set(EVENTS)) == 90
+    assert set(EVENTS) == read_table(1) | read_table(2)
+
+
+def test_queries_are_known_as_queries_and_notifications_are_not():
+    """Whoever judges the answer has to know which is which."""
+    queries = {event for event in EVENTS if is_query(event_of(encode(event)))}
+
+    assert queries == read_table(2)
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -192,6 +244,100 @@ def test_a_result_answers_the_order():
     assert build("Results:New")["Orders"][0]["ID"] == order
 
 
+@pytest.mark.parametrize(
+    ("events", "path"),
+    [
+        (("Order:New", "Order:Update", "Order:Cancel"), ("Order", "ID")),
+        (
+            ("Medications:New", "Medications:Update", "Medications:Cancel"),
+            ("Order", "ID"),
+        ),
+        (("Referral:New", "Referral:Modify", "Referral:Cancel"), ("Referral", "ID")),
+        (
+            ("SurgicalScheduling:New", "SurgicalScheduling:Cancel"),
+            ("Visit", "VisitNumber"),
+        ),
+        (
+            ("PatientEducation:New", "PatientEducation:Delete"),
+            ("Education", 0, "InstanceID"),
+        ),
+        (
+            ("Referral:AuthReview", "Referral:AuthResponse"),
+            ("Authorization", "Request"),
+        ),
+        (("Claim:Submission", "Claim:Submission"), ("Transaction", "ID")),
+    ],
+)
+def test_events_about_one_thing_have_its_number(events, path):
+    """A change or a cancel would be of no use without it."""
+    numbers = []
+    for seed, event in enumerate(events):
+        value = build(event, random=seeded(seed))
+        for step in path:
+            value = value[step]
+        numbers.append(value)
+
+    assert all(number == numbers[0] for number in numbers)
+    assert numbers[0]
+
+
+@pytest.mark.parametrize(("model", "key"), [("Media", "Media"), ("Notes", "Note")])
+def test_a_replacement_names_what_it_replaces_and_a_delete_what_it_deletes(model, key):
+    """A document, its replacement and its deletion belong together."""
+    new, replace, delete = (
+        build(f"{model}:{name}", random=seeded(seed))[key]
+        for seed, name in enumerate(("New", "Replace", "Delete"))
+    )
+    query = build(f"{model}:Query")
+
+    assert replace["OriginalDocumentID"] == new["DocumentID"]
+    assert replace["DocumentID"] not in (None, new["DocumentID"])
+    assert delete["DocumentID"] == replace["DocumentID"]
+    assert query["DocumentIDs"] == [delete["DocumentID"]]
+    assert "FileContents" not in delete
+
+
+def test_what_was_given_names_the_prescription():
+    """So does the payment name the claim."""
+    given = build("Medications:Administration")["Administrations"][0]
+    payment = build("Claim:Payment")["Payments"][0]
+
+    assert given["Medication"]["Order"] == {
+        "ID": build("Medications:New")["Order"]["ID"]
+    }
+    assert payment["Claim"]["Number"] == build("Claim:Submission")["Claims"][0]["ID"]
+
+
+def test_grouped_orders_have_different_numbers():
+    """They are different orders."""
+    orders = build("Order:GroupedOrders")["Orders"]
+
+    assert len({order["ID"] for order in orders}) == len(orders) == 2
+
+
+def test_an_unsolicited_result_answers_no_order():
+    """Only the laboratory has a number for it."""
+    order = build("Results:NewUnsolicited")["Orders"][0]
+
+    assert order["ID"] is None
+    assert order["ApplicationOrderID"]
+
+
+def test_an_operation_moves_and_is_missed_in_its_time():
+    """Later than planned, or in the past."""
+    times = {
+        name: build(f"SurgicalScheduling:{name}")["Procedures"][0]["DateTime"]
+        for name in ("New", "Reschedule", "NoShow")
+    }
+
+    assert times["NoShow"] < NOW.isoformat() < times["New"] < times["Reschedule"]
+
+
+def test_half_a_pair_of_surrogates_is_written_as_an_escape():
+    """JSON of somebody else may hold one, and UTF-8 cannot."""
+    assert encode_payload({"ü": "\ud800"}) == b'{"\\u00fc":"\\ud800"}'
+
+
 def test_a_patient_is_searched_by_identifiers_and_demographics():
     """An answerer may use either."""
     patient = build("PatientSearch:Query", patient=PATIENTS[2])["Patient"]
@@ -202,7 +348,13 @@ def test_a_patient_is_searched_by_identifiers_and_demographics():
 
 @pytest.mark.parametrize("size", [0, 1, 3, 100_000])
 @pytest.mark.parametrize(
-    ("event", "key"), [("Media:New", "Media"), ("Notes:New", "Note")]
+    ("event", "key"),
+    [
+        ("Media:New", "Media"),
+        ("Media:Replace", "Media"),
+        ("Notes:New", "Note"),
+        ("Notes:Replace", "Note"),
+    ],
 )
 def test_an_embedded_file_has_exactly_the_size_asked_for(event, key, size):
     """The size is that of the file, before base64."""

@@ -1,108 +1,81 @@
-"""What ``redox-wsgi send`` shall send: files byte for byte, and built-in events."""
+"""Turn what a user asks ``redox-wsgi send`` for into a plan."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from random import SystemRandom
-from typing import TYPE_CHECKING, Protocol
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-from redox_wsgi.simulator import EVENTS, build_payload, encode_payload
+from redox_wsgi.simulator import EVENTS, SimulatorError
+from redox_wsgi.simulator.delivery import (
+    NO_RETRIES,
+    Changes,
+    Document,
+    Plan,
+    Retries,
+    read_attachment,
+    read_paths,
+    split_stream,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+__all__ = ["build_plan", "build_retries"]
 
-__all__ = ["Delivery", "check_events", "plan_deliveries"]
-
-
-class Delivery(Protocol):
-    """One transmission to come; its body is made only when it is sent."""
-
-    @property
-    def name(self) -> str:
-        """What to call it in the report."""
-        ...
-
-    def read(self) -> bytes:
-        """Return the body."""
-        ...
+_STANDARD_INPUT = Path("-")
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    def read(self) -> bytes:
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise click.FileError(self.name, error.strerror) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _BuiltIn:
-    name: str
-    file_bytes: int
-
-    def read(self) -> bytes:
-        payload = build_payload(
-            self.name,
-            now=datetime.now(UTC),
-            random=SystemRandom(),
-            file_bytes=self.file_bytes,
-        )
-        return encode_payload(payload)
-
-
-def plan_deliveries(
-    paths: Iterable[Path], events: Iterable[str], file_bytes: int
-) -> list[Delivery]:
-    """List what to send, in this order: the paths as given, then the events.
-
-    Args:
-        paths: Files, and folders whose ``*.json`` are taken in order of name.
-        events: Names out of ``EVENTS``.
-        file_bytes: Size of the files inside built-in payloads.
-
-    Returns:
-        One delivery each; with neither paths nor events, every built-in event.
+def build_plan(
+    paths: Sequence[Path], events: Sequence[str], attach: Path | None, **options: Any
+) -> Plan:
+    """Build the plan that the options ask for; with neither paths nor events, all.
 
     Raises:
-        click.UsageError: A folder holds no ``*.json``.
+        SimulatorError: Something cannot be read, or makes no sense.
     """
-    deliveries: list[Delivery] = []
+    attachment = None if attach is None else read_attachment(attach)
+    if not paths and not events:
+        events = EVENTS if attachment is None else ("Media:New",)
+    changes = Changes(
+        new_ids=options["new_ids"],
+        settings=options["settings"],
+        attachment=attachment,
+        subscriptions=options["subscriptions"],
+    )
+    return Plan(
+        documents=list(_read_all(paths)),
+        events=events,
+        changes=changes,
+        count=options["count"],
+        file_bytes=options["file_bytes"],
+    )
+
+
+def _read_all(paths: Sequence[Path]) -> Iterator[Document]:
+    if paths.count(_STANDARD_INPUT) > 1:
+        raise SimulatorError("The standard input can be read only once.")
     for path in paths:
-        if not path.is_dir():
-            deliveries.append(_File(path))
-            continue
-        files = sorted(file for file in path.glob("*.json") if file.is_file())
-        if not files:
-            raise click.UsageError(f"The folder {path} holds no *.json file.")
-        deliveries.extend(_File(file) for file in files)
-    deliveries.extend(_BuiltIn(event, file_bytes) for event in events)
-    return deliveries or [_BuiltIn(event, file_bytes) for event in EVENTS]
+        if path == _STANDARD_INPUT:
+            contents = sys.stdin.buffer.read()
+            yield from split_stream(contents, "standard input")
+        else:
+            yield from read_paths([path])
 
 
-def check_events(
-    _: click.Context, __: click.Parameter, names: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Refuse names of events that do not exist, and say which come close.
+def build_retries(
+    environment: str, time_scale: float | None, give_up_after: int | None
+) -> Retries:
+    """Build the schedule of an environment.
 
     Raises:
-        click.BadParameter: A name is not one of ``EVENTS``.
+        click.UsageError: An option is about retries, and there are none.
     """
-    folded = {event.lower(): event for event in EVENTS}
-    for name in names:
-        if name not in EVENTS:
-            close = difflib.get_close_matches(name.lower(), folded, n=5)
-            cure = ", ".join(folded[match] for match in close) or "none comes close"
-            raise click.BadParameter(f"there is no built-in event {name!r} ({cure}).")
-    return names
+    if environment == "production":
+        return Retries(1.0 if time_scale is None else time_scale, give_up_after)
+    if time_scale is not None or give_up_after is not None:
+        raise click.UsageError(
+            "--time-scale and --give-up-after belong to --environment production: "
+            f"in {environment} nothing is sent again."
+        )
+    return NO_RETRIES

@@ -1,6 +1,7 @@
-"""Play Redox's side over real HTTP: verify a destination, send transmissions.
+"""Play Redox's side: verify a destination, send transmissions, judge the answers.
 
-It imports nothing of the receiver, so that one mistake cannot hide in both.
+Over real HTTP, or to a WSGI application in this process. It imports nothing of the
+receiver, so that one mistake cannot hide in both.
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from redox_wsgi.simulator.answer import Answer as Answer
 from redox_wsgi.simulator.credentials import Credential as Credential
 from redox_wsgi.simulator.credentials import TokenCredential as TokenCredential
 from redox_wsgi.simulator.errors import SimulatorError as SimulatorError
+from redox_wsgi.simulator.exchange import NoAnswer as NoAnswer
+from redox_wsgi.simulator.exchange import Request as Request
+from redox_wsgi.simulator.exchange import Response as Response
+from redox_wsgi.simulator.exchange import Transport as Transport
+from redox_wsgi.simulator.in_process import InProcess as InProcess
+from redox_wsgi.simulator.over_http import OverHttp as OverHttp
 from redox_wsgi.simulator.payloads import EVENTS as EVENTS
 from redox_wsgi.simulator.payloads import PATIENTS as PATIENTS
 from redox_wsgi.simulator.payloads import Patient as Patient
@@ -21,10 +28,16 @@ __all__ = [
     "PATIENTS",
     "Answer",
     "Credential",
+    "InProcess",
+    "NoAnswer",
+    "OverHttp",
     "Patient",
+    "Request",
+    "Response",
     "Sender",
     "SimulatorError",
     "TokenCredential",
+    "Transport",
     "build_payload",
     "encode_payload",
 ]

@@ -23,6 +23,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 ErrorWord: TypeAlias = Literal[
     "closed",
     "connection-refused",
+    "no-credential",
     "no-such-host",
     "not-http",
     "timed-out",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from redox_wsgi.simulator.errors import SimulatorError
+from redox_wsgi.simulator.exchange import Request
 
 __all__ = ["Credential", "TokenCredential"]
 
@@ -15,18 +17,28 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 
 class Credential(Protocol):
-    """Decides which headers prove one request; one class an auth strategy."""
+    """Decides which headers prove one request; one class an auth strategy.
 
-    def headers(self, method: str, url: str, body: bytes) -> list[tuple[str, str]]:
-        """Return the headers to add to this request.
+    It is asked for every request, transmissions and verifications alike, just before
+    that is sent, so that it may be short-lived, cover the whole request, or fetch an
+    access token first (through a ``Transport``, of its own or the ``Sender``'s).
+    """
+
+    def headers(self, request: Request) -> Iterable[tuple[str, str]]:
+        """Return the headers to set on this request.
 
         Args:
-            method: ``GET`` or ``POST``.
-            url: The whole address, query included, exactly as it is requested.
-            body: The body as sent; empty for ``GET``.
+            request: The request, otherwise complete: ``host``, ``content-length`` and
+                ``content-type`` are in its headers. Nothing else is added later.
 
         Returns:
-            Names in lower case and values, in the order of sending.
+            Names and values; one whose name the request has already replaces that one
+            where it stands, the others go to the end.
+
+        Raises:
+            NoAnswer: What it needs first, such as an access token, cannot be had
+                (``"no-credential"``); the request is not sent, its answer says so.
+            SimulatorError: It cannot prove this request.
         """
         ...
 
@@ -51,7 +63,7 @@ class TokenCredential:
     # A transmission carries the token as "verification-token" and as
     # "authorization: Bearer".
     # -- https://developer.redoxengine.com/redox-json-api/processing-requests/
-    def headers(self, method: str, url: str, body: bytes) -> list[tuple[str, str]]:
+    def headers(self, request: Request) -> list[tuple[str, str]]:
         """Return the two headers; they are the same for every request."""
         return [
             ("verification-token", self.token),

@@ -1,21 +1,20 @@
 """Send what Redox sends, as Redox sends it: verifications and transmissions.
 
-Each request has its own connection. Nothing is retried and no redirect is followed:
-what the destination does with one request is the thing to see.
+Nothing is retried and no redirect is followed: what the destination does with one
+request is the thing to see.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 import uuid
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from redox_wsgi.simulator.address import parse_address
 from redox_wsgi.simulator.answer import (
     Answer,
-    ErrorWord,
     Headers,
     Problem,
     judge_refusal,
@@ -23,13 +22,12 @@ from redox_wsgi.simulator.answer import (
     judge_verification,
 )
 from redox_wsgi.simulator.credentials import Credential, TokenCredential
-from redox_wsgi.simulator.errors import SimulatorError
+from redox_wsgi.simulator.exchange import NoAnswer, Request, Transport
+from redox_wsgi.simulator.over_http import OverHttp
+from redox_wsgi.simulator.payloads import JsonObject, encode_payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from urllib3 import BaseHTTPResponse
-    from urllib3.exceptions import HTTPError
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Sender"]
 
@@ -39,10 +37,8 @@ _VERIFICATION_HEADERS = (
     ("content-type", "application/json"),
     ("application-name", "RedoxEngine"),
     ("source-host", "https://candi.redoxengine.com"),
+    ("connection", "close"),
 )
-_CLOSE = ("connection", "close")
-# Much more does not fit the operating system's type for it.
-_DAY_SECONDS = 86_400
 
 
 class Sender:
@@ -54,15 +50,18 @@ class Sender:
         credential: The linked auth credential: its headers go with every request,
             and on a transmission they take the place of the token's. None: a
             transmission carries the token.
+        keep_token: Send the ``verification-token`` header with a transmission although
+            there is a credential. Redox does not say which it does: try both.
         expect: ``"refused"`` when the token is wrong on purpose: then 401 is the
             right answer to everything.
         timeout_seconds: Longest wait for the connection, and for each piece of the
-            answer, in seconds.
+            answer, in seconds; of no meaning with a transport.
+        transport: How requests travel; None: over HTTP, a connection each.
 
     Raises:
-        SimulatorError: urllib3 is not installed, the address is no ``http`` or
-            ``https`` one or holds a password, the token cannot stand in a header, or
-            the time is not above 0 and at most a day.
+        SimulatorError: The address is no ``http`` or ``https`` one or holds a
+            password, or the token cannot stand in a header. Without a transport also:
+            urllib3 is not installed, or the time is not above 0 and at most a day.
     """
 
     def __init__(
@@ -71,24 +70,18 @@ class Sender:
         *,
         verification_token: str,
         credential: Credential | None = None,
+        keep_token: bool = False,
         expect: Literal["accepted", "refused"] = "accepted",
         timeout_seconds: float = 30.0,
+        transport: Transport | None = None,
     ) -> None:
-        try:
-            import urllib3  # noqa: PLC0415 - only who sends needs it
-        except ModuleNotFoundError as error:
-            raise SimulatorError(
-                "The simulator needs urllib3: "
-                'install it with pip install "redox_wsgi[cli]".'
-            ) from error
-        if not 0 < timeout_seconds <= _DAY_SECONDS:
-            raise SimulatorError("timeout_seconds must be above 0 and at most 86400.")
-        self._urllib3 = urllib3
-        self._url = self._parse_url(url)
+        self._transport = transport or OverHttp(timeout_seconds=timeout_seconds)
+        address = parse_address(url)
+        self._url, self._authority = str(address), address.authority
         self._token = TokenCredential(verification_token)
         self._credential = credential
+        self._keep_token = keep_token
         self._expect = expect
-        self._timeout_seconds = timeout_seconds
 
     def __repr__(self) -> str:
         """Show the address without its query, which may hold a secret."""
@@ -116,27 +109,28 @@ class Sender:
         token_header = ("verification-token", self._token.token)
         return self._verify("GET", url, b"", challenge, token_header)
 
-    def send(self, body: bytes, content_type: str = "application/json") -> Answer:
-        """Send one transmission, byte for byte.
+    def send(
+        self, body: bytes | JsonObject, content_type: str = "application/json"
+    ) -> Answer:
+        """Send one transmission.
 
         Args:
-            body: The payload as it goes over the wire.
+            body: Bytes go over the wire as they are; a payload is encoded as Redox
+                does it.
             content_type: Its media type.
 
         Returns:
             The answer, judged by the event in ``body``.
         """
-        credential = self._credential or self._token
-        headers = [
-            ("content-type", content_type),
-            *credential.headers("POST", self._url, body),
-        ]
+        sent = body if isinstance(body, bytes) else encode_payload(body)
+        headers = [("content-type", content_type)]
+        credential: Credential = self._credential or self._token
+        if self._credential is not None and self._keep_token:
+            headers.append(("verification-token", self._token.token))
         return self._request(
-            "POST",
-            self._url,
-            body,
-            headers,
-            lambda status, got, answer: judge_transmission(body, status, got, answer),
+            self._build_request("POST", self._url, sent, headers),
+            credential,
+            lambda status, got, answer: judge_transmission(sent, status, got, answer),
         )
 
     def _verify(
@@ -147,94 +141,44 @@ class Sender:
         challenge: str,
         *more: tuple[str, str],
     ) -> Answer:
-        headers = [*_VERIFICATION_HEADERS, *more]
-        if self._credential is not None:
-            headers += self._credential.headers(method, url, body)
-        headers.append(_CLOSE)
+        *headers, close = _VERIFICATION_HEADERS
         return self._request(
-            method,
-            url,
-            body,
-            headers,
+            self._build_request(method, url, body, [*headers, *more, close]),
+            self._credential,
             lambda status, _, answer: judge_verification(status, answer, challenge),
         )
 
+    # The whole head, so that a credential may cover all of it.
+    def _build_request(
+        self, method: str, url: str, body: bytes, headers: Iterable[tuple[str, str]]
+    ) -> Request:
+        length = [("content-length", str(len(body)))] if method == "POST" else []
+        all_headers = (("host", self._authority), *length, *headers)
+        return Request(method, url, all_headers, body)
+
     def _request(
         self,
-        method: str,
-        url: str,
-        body: bytes,
-        headers: list[tuple[str, str]],
+        request: Request,
+        credential: Credential | None,
         judge: Callable[[int, Headers, bytes], Problem | None],
     ) -> Answer:
         started = time.perf_counter()
         try:
-            response = self._exchange(method, url, body, headers)
-        except self._urllib3.exceptions.HTTPError as error:
+            if credential is not None:
+                request = request.with_headers(credential.headers(request))
+            # What the credential took is not the destination's time.
+            started = time.perf_counter()
+            response = self._transport.exchange(request)
+        except NoAnswer as error:
             seconds = time.perf_counter() - started
-            return Answer(None, (), b"", seconds, self._word_of(error), "no-answer")
-        except ValueError:
-            # "from None": the message of http.client quotes the header.
-            raise SimulatorError(
-                "A header to send has characters that HTTP does not allow."
-            ) from None
+            return Answer(None, (), b"", seconds, error.word, "no-answer")
         seconds = time.perf_counter() - started
-        status, got = response.status, tuple(response.headers.items())
+        status, headers, body = response.status, response.headers, response.body
         if self._expect == "refused":
             problem = judge_refusal(status)
         else:
-            problem = judge(status, got, response.data)
-        return Answer(status, got, response.data, seconds, None, problem)
-
-    def _exchange(
-        self, method: str, url: str, body: bytes, headers: list[tuple[str, str]]
-    ) -> BaseHTTPResponse:
-        skip = self._urllib3.util.SKIP_HEADER
-        # Redox documents no user agent and no accepted encodings; urllib3 adds both.
-        without = {"user-agent": skip, "accept-encoding": skip}
-        with self._urllib3.PoolManager(num_pools=1) as pool:
-            return pool.urlopen(
-                method,
-                url,
-                body=body if method == "POST" else None,
-                headers={**dict(headers), **without},
-                redirect=False,
-                retries=False,
-                decode_content=False,
-                timeout=self._timeout_seconds,
-            )
-
-    # The messages of urllib3 hold the address, and so perhaps a token: only the kind
-    # of the failure leaves this method.
-    def _word_of(self, error: HTTPError) -> ErrorWord:
-        kinds = self._urllib3.exceptions
-        if isinstance(error, (kinds.NameResolutionError, kinds.LocationValueError)):
-            return "no-such-host"
-        if isinstance(error, kinds.NewConnectionError):
-            refused = isinstance(error.__cause__, ConnectionRefusedError)
-            return "connection-refused" if refused else "unreachable"
-        if isinstance(error, kinds.TimeoutError):
-            return "timed-out"
-        if isinstance(error, kinds.SSLError):
-            return "tls-failed"
-        # The last argument says what happened below: an end that came too early, or
-        # bytes that are not HTTP.
-        below = error.args[-1]
-        ended = isinstance(below, (ConnectionError, http.client.IncompleteRead))
-        is_garbage = isinstance(below, http.client.HTTPException) and not ended
-        return "not-http" if is_garbage else "closed"
-
-    def _parse_url(self, url: str) -> str:
-        # Without text of the address, and "from None", because it may hold a secret.
-        try:
-            parsed = self._urllib3.util.parse_url(url)
-        except self._urllib3.exceptions.LocationParseError:
-            raise SimulatorError("The address is not a valid URL.") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise SimulatorError("The address must begin with http:// or https://.")
-        if parsed.auth is not None:
-            raise SimulatorError("The address must not hold a user name or password.")
-        return parsed._replace(fragment=None).url
+            problem = judge(status, headers, body)
+        return Answer(status, headers, body, seconds, None, problem)
 
     def _with_query(self, query: str) -> str:
         return self._url + ("&" if "?" in self._url else "?") + query

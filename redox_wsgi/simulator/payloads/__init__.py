@@ -13,14 +13,22 @@ from redox_wsgi.simulator.errors import SimulatorError
 from redox_wsgi.simulator.payloads import (
     admission,
     appointment,
-    clinical,
+    claim,
+    decision,
+    directory,
     document,
+    learning,
     office,
+    order,
+    referral,
+    summary,
+    surgery,
+    treatment,
 )
 from redox_wsgi.simulator.payloads.cast import PATIENTS as PATIENTS
 from redox_wsgi.simulator.payloads.cast import Patient as Patient
-from redox_wsgi.simulator.payloads.parts import JsonObject as JsonObject
-from redox_wsgi.simulator.payloads.parts import Occasion
+from redox_wsgi.simulator.payloads.occasion import JsonObject as JsonObject
+from redox_wsgi.simulator.payloads.occasion import Occasion
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,9 +46,17 @@ __all__ = [
 _BUILDERS = {
     **admission.BUILDERS,
     **appointment.BUILDERS,
-    **clinical.BUILDERS,
+    **surgery.BUILDERS,
+    **order.BUILDERS,
+    **treatment.BUILDERS,
     **document.BUILDERS,
+    **summary.BUILDERS,
+    **decision.BUILDERS,
     **office.BUILDERS,
+    **claim.BUILDERS,
+    **referral.BUILDERS,
+    **directory.BUILDERS,
+    **learning.BUILDERS,
 }
 
 #: The names ``build_payload`` knows, ``data model:event type``. Those of one data
@@ -49,6 +65,7 @@ EVENTS: tuple[str, ...] = tuple(_BUILDERS)
 
 # JavaScript, Redox's language, is exact up to here.
 _LARGEST_ID = 2**53 - 1
+_COMPACT = (",", ":")
 
 
 def build_payload(
@@ -89,7 +106,11 @@ def build_payload(
 
 def encode_payload(payload: JsonObject) -> bytes:
     """Write a payload as Redox does: compact JSON, UTF-8, nothing escaped."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(payload, ensure_ascii=False, separators=_COMPACT).encode()
+    except UnicodeEncodeError:
+        # Half of a pair of surrogates: JSON can write it, but only as an escape.
+        return json.dumps(payload, separators=_COMPACT).encode()
 
 
 def _meta(event: str, occasion: Occasion) -> JsonObject:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redox_wsgi.simulator.payloads.cast import FACILITY, PHYSICIAN, SURGEON, Bed
+from redox_wsgi.simulator.payloads.occasion import write_time
 from redox_wsgi.simulator.payloads.parts import (
-    JsonObject,
-    Occasion,
     build_address,
     build_clinician,
     build_code,
     build_contact,
+    build_department,
     build_guarantor,
     build_identifiers,
     build_insurance,
     build_location,
     build_patient,
-    write_time,
+    build_reason,
 )
+
+if TYPE_CHECKING:
+    from redox_wsgi.simulator.payloads.occasion import JsonObject, Occasion
 
 __all__ = ["BUILDERS"]
 
@@ -75,10 +78,8 @@ def _transfer(occasion: Occasion) -> JsonObject:
 def _discharge(occasion: Occasion) -> JsonObject:
     """Home, from the bed of the transfer."""
     visit = _visit(occasion, occasion.patient.next_bed)
-    location = build_location()
-    del location["Bed"]
     visit["DischargeDateTime"] = occasion.time()
-    visit["DischargeLocation"] = location
+    visit["DischargeLocation"] = build_department()
     visit["DischargeStatus"] = _status("01", "Discharged to home or self care")
     return {"Patient": _whole_patient(occasion), "Visit": visit}
 
@@ -144,15 +145,10 @@ def _whole_patient(occasion: Occasion) -> JsonObject:
         "Severity": build_code(),
         "Status": None,
     }
-    reason = {
-        **build_code(None, None, patient.reason),
-        "Type": None,
-        "DocumentedDateTime": None,
-    }
     return build_patient(
         patient,
         Contacts=[build_contact(patient)],
-        Diagnoses=[reason],
+        Diagnoses=[build_reason(patient)],
         Allergies=[penicillin],
         PCP={"NPI": PHYSICIAN.npi, **build_clinician(PHYSICIAN)},
     )

@@ -1,24 +1,28 @@
-"""Around the care: searching patients, charges, referrals, providers, signing on."""
+"""Around the care: searching patients, charges, supplies, signing on."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from redox_wsgi.simulator.payloads.cast import PHYSICIAN, SURGEON
+from redox_wsgi.simulator.payloads.occasion import write_time
 from redox_wsgi.simulator.payloads.parts import (
-    JsonObject,
-    Occasion,
-    build_address,
     build_clinician,
     build_code,
-    build_contact,
     build_demographics,
+    build_department,
+    build_described_code,
     build_guarantor,
     build_identifiers,
     build_insurance,
     build_location,
     build_office_phone,
     build_patient,
-    write_time,
+    build_reason,
 )
+
+if TYPE_CHECKING:
+    from redox_wsgi.simulator.payloads.occasion import JsonObject, Occasion
 
 __all__ = ["BUILDERS"]
 
@@ -39,6 +43,11 @@ def _patient_search(occasion: Occasion) -> JsonObject:
     return {"Patient": build_patient(occasion.patient)}
 
 
+def _location_query(occasion: Occasion) -> JsonObject:
+    """Ask at which organizations a patient is known."""
+    return {"Patient": {"Identifiers": build_identifiers(occasion.patient)}}
+
+
 def _transaction(occasion: Occasion) -> JsonObject:
     """A charge; its amount is a number, its quantity a text."""
     department = occasion.patient.next_bed.department
@@ -49,9 +58,7 @@ def _transaction(occasion: Occasion) -> JsonObject:
         "EndDateTime": None,
         "OrderID": None,
         "Chargeable": {
-            "Code": "CH-201",
-            "Codeset": None,
-            "Description": "Blood count",
+            **build_described_code("CH-201", None, "Blood count"),
             "Quantity": "1",
             "Amount": 118.9,
         },
@@ -59,94 +66,60 @@ def _transaction(occasion: Occasion) -> JsonObject:
         "Diagnoses": [],
         "Performers": [build_clinician(SURGEON)],
         "OrderingProviders": [build_clinician(PHYSICIAN)],
-        "Procedure": {
-            "Code": "85027",
-            "Codeset": "CPT",
-            "Description": None,
-            "Modifiers": [],
-        },
+        "Procedure": {**build_described_code("85027", "CPT"), "Modifiers": []},
         "NDC": {"Code": None, "Description": None},
     }
     return {
         "Patient": build_patient(occasion.patient),
-        "Visit": {
-            "VisitNumber": occasion.patient.visit_number,
-            "AccountNumber": None,
-            "PatientClass": None,
-            "VisitDateTime": write_time(occasion.arrival),
-            "Location": build_location(occasion.patient.next_bed),
-            "Guarantor": build_guarantor(occasion.patient),
-            "Insurances": [build_insurance(occasion.patient)],
-        },
+        "Visit": {"PatientClass": None, **_paid_visit(occasion)},
         "Transactions": [charge],
     }
 
 
-def _referral(occasion: Occasion) -> JsonObject:
-    """To the surgeon, for one patient."""
-    patient = occasion.patient
+def _account_update(occasion: Occasion) -> JsonObject:
+    """The account of a visit that ended: who pays, and for what."""
+    removal: JsonObject = {
+        **build_described_code("0DTJ4ZZ", "I10PCS", "Resection of appendix"),
+        "DateTime": occasion.time(hours=-4),
+        "Performers": [build_clinician(SURGEON)],
+    }
     return {
-        "Patient": build_patient(
-            patient,
-            Contacts=[build_contact(patient)],
-            Guarantor=build_guarantor(patient),
-            Insurances=[build_insurance(patient)],
-        ),
-        "Referral": {
-            "ID": occasion.new_id(),
-            "AlternateID": None,
-            "Type": None,
-            "Category": "Outpatient",
-            "Priority": "Routine",
-            "Status": "Pending",
-            "DateTime": occasion.time(),
-            "ExpirationDateTime": occasion.time(days=90),
-            "ProcessDateTime": None,
-            "Reason": patient.reason,
-            "ProviderSpecialty": None,
-            "DepartmentSpecialty": None,
-            "Notes": [],
-            "Diagnoses": [],
-            "Procedures": [],
-            "Providers": [{**build_clinician(SURGEON), "Type": "Referred To Provider"}],
-            "Visit": {"VisitNumber": None},
+        "Patient": build_patient(occasion.patient),
+        "Visit": {
+            **_paid_visit(occasion),
+            "AttendingProvider": build_clinician(PHYSICIAN),
+            "ReferringProvider": build_clinician(),
+            "ConsultingProvider": build_clinician(),
+            "DischargeDateTime": occasion.time(),
+            "Diagnoses": [build_reason(occasion.patient)],
+            "Procedures": [removal],
         },
-        "Visit": {"VisitNumber": patient.visit_number},
     }
 
 
-def _provider_update(_: Occasion) -> JsonObject:
-    """A clinician's new addresses; this event tells of no patient."""
+def _inventory_update(_: Occasion) -> JsonObject:
+    """A new price of gauze; this event tells of no patient."""
+    state = {"Status": "Active", "IsChargeable": False, "ContainsLatex": None}
+    return {"Items": [{**_gauze(), **state, "Price": 12.5}]}
+
+
+def _inventory_deplete(occasion: Occasion) -> JsonObject:
+    """Gauze was used for a patient, and one piece of it fell down."""
+    used: JsonObject = {
+        **_gauze(),
+        "WastedQuantity": 1,
+        "UsedQuantity": 3,
+        "OrderingProvider": build_clinician(SURGEON),
+    }
     return {
-        "Providers": [
-            {
-                "Identifiers": [{"ID": PHYSICIAN.npi, "IDType": "NPI"}],
-                "IsActive": True,
-                "Demographics": {
-                    "FirstName": PHYSICIAN.first_name,
-                    "MiddleName": None,
-                    "LastName": PHYSICIAN.last_name,
-                    "Credentials": [PHYSICIAN.credential],
-                    "Addresses": [
-                        {"Use": "Office", **build_address("1 Hospital Hill")}
-                    ],
-                    "EmailAddresses": ["gudrun@example.org"],
-                    "PhoneNumber": build_office_phone("+16085550190"),
-                    "Sex": None,
-                    "DOB": None,
-                    "Languages": [],
-                },
-                "Qualifications": [],
-                "Roles": [],
-            }
-        ]
+        "Patient": build_patient(occasion.patient),
+        "Visit": {"VisitNumber": occasion.patient.visit_number, "AccountNumber": None},
+        "Items": [used],
     }
 
 
 def _sign_on(occasion: Occasion) -> JsonObject:
     """A clinician opens our application out of a patient's chart."""
-    location = build_location(occasion.patient.next_bed)
-    del location["Bed"]
     demographics = build_demographics(occasion.patient)
     return {
         "Meta": {"SessionID": occasion.new_id(), "SessionBaseURL": None},
@@ -170,16 +143,44 @@ def _sign_on(occasion: Occasion) -> JsonObject:
         },
         "Visit": {
             "VisitNumber": occasion.patient.visit_number,
-            "Location": location,
+            "Location": build_department(occasion.patient.next_bed),
         },
         "Order": {"ID": None},
     }
 
 
+def _paid_visit(occasion: Occasion) -> JsonObject:
+    patient = occasion.patient
+    return {
+        "VisitNumber": patient.visit_number,
+        "AccountNumber": None,
+        "VisitDateTime": write_time(occasion.arrival),
+        "Location": build_location(patient.next_bed),
+        "Guarantor": build_guarantor(patient),
+        "Insurances": [build_insurance(patient)],
+    }
+
+
+def _gauze() -> JsonObject:
+    return {
+        "Identifiers": [{"ID": "SUP-3300", "IDType": "SUPPLY"}],
+        "Description": "Gauze, 10 by 10 cm",
+        "Quantity": 4,
+        "Type": "Supply",
+        "Units": "Each",
+        "Procedure": build_code(),
+        "Notes": None,
+        "Vendor": {"ID": None, "Name": "Świt Medical", "CatalogNumber": "G-1010"},
+        "Location": {"ID": "Central", "Bin": None},
+    }
+
+
 BUILDERS = {
     "PatientSearch:Query": _patient_search,
+    "PatientSearch:LocationQuery": _location_query,
     "Financial:Transaction": _transaction,
-    "Referral:New": _referral,
-    "Provider:Update": _provider_update,
+    "Financial:AccountUpdate": _account_update,
+    "Inventory:Update": _inventory_update,
+    "Inventory:Deplete": _inventory_deplete,
     "SSO:Sign-on": _sign_on,
 }

@@ -6,24 +6,21 @@ nulls; so the key is always there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from redox_wsgi.simulator.payloads.cast import FACILITY, Bed, Clinician, Patient
 
 if TYPE_CHECKING:
-    from random import Random
+    from redox_wsgi.simulator.payloads.occasion import JsonObject
 
 __all__ = [
-    "JsonObject",
-    "Occasion",
     "build_address",
     "build_clinician",
     "build_code",
     "build_contact",
     "build_demographics",
+    "build_department",
+    "build_described_code",
     "build_guarantor",
     "build_home_phone",
     "build_identifiers",
@@ -31,44 +28,9 @@ __all__ = [
     "build_location",
     "build_office_phone",
     "build_patient",
-    "write_time",
+    "build_reason",
+    "build_system_code",
 ]
-
-JsonObject: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """All that a payload depends on: the same occasion gives the same payload."""
-
-    patient: Patient
-    now: datetime
-    random: Random
-    file_bytes: int
-
-    @property
-    def arrival(self) -> datetime:
-        """When the visit began: the full hour before, so that it is stable in it."""
-        return self.now.replace(minute=0, second=0, microsecond=0)
-
-    def new_id(self) -> str:
-        """Return a fresh UUID."""
-        return str(UUID(int=self.random.getrandbits(128), version=4))
-
-    def time(self, *, days: int = 0, hours: int = 0) -> str:
-        """Return now, or so much later, as Redox writes times."""
-        return write_time(self.now + timedelta(days=days, hours=hours))
-
-
-def write_time(moment: datetime) -> str:
-    """Write a time as Redox does: UTC, milliseconds, ``Z``.
-
-    Example:
-        >>> write_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-        '2026-01-02T03:04:05.000Z'
-    """
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def build_address(street: str | None = None) -> JsonObject:
@@ -101,6 +63,35 @@ def build_code(
     return {"Code": code, "Codeset": codeset, "Name": name}
 
 
+def build_described_code(
+    code: str | None = None, codeset: str | None = None, description: str | None = None
+) -> JsonObject:
+    """Build a coded value as orders, procedures and shops write it."""
+    return {"Code": code, "Codeset": codeset, "Description": description}
+
+
+def build_system_code(
+    code: str | None = None, system_name: str | None = None, name: str | None = None
+) -> JsonObject:
+    """Build a coded value as medications and clinical summaries write it."""
+    return {
+        "Code": code,
+        "CodeSystem": None,
+        "CodeSystemName": system_name,
+        "Name": name,
+        "AltCodes": [],
+    }
+
+
+def build_reason(patient: Patient) -> JsonObject:
+    """Build the diagnosis that is the reason of the visit."""
+    return {
+        **build_code(None, None, patient.reason),
+        "Type": None,
+        "DocumentedDateTime": None,
+    }
+
+
 def build_location(bed: Bed | None = None) -> JsonObject:
     """Build a location; without a bed, all of it is null."""
     known = bed is not None
@@ -115,10 +106,15 @@ def build_location(bed: Bed | None = None) -> JsonObject:
     }
 
 
+def build_department(bed: Bed | None = None) -> JsonObject:
+    """Build a location that goes down to the room; without one, all of it is null."""
+    location = build_location(bed)
+    del location["Bed"]
+    return location
+
+
 def build_clinician(clinician: Clinician | None = None) -> JsonObject:
     """Build a provider; without a clinician, all of it is null."""
-    location = build_location()
-    del location["Bed"]
     return {
         "ID": clinician.npi if clinician else None,
         "IDType": "NPI" if clinician else None,
@@ -128,7 +124,7 @@ def build_clinician(clinician: Clinician | None = None) -> JsonObject:
         "Address": build_address(),
         "EmailAddresses": [],
         "PhoneNumber": build_office_phone("+16085550190" if clinician else None),
-        "Location": location,
+        "Location": build_department(),
     }
 
 
