@@ -24,7 +24,8 @@ class BodyNotJson(RedoxError, ValueError):
     """``Transmission.json()`` was asked for a body that is not JSON.
 
     Redox sees 500 if the handler lets it out, pauses the subscription and sends the
-    transmission again. Ask ``Transmission.format`` first.
+    transmission again: catch it, and keep the body. The envelope may be readable all
+    the same, since nothing else is decoded for it.
     """
 
 
