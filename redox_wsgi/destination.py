@@ -146,16 +146,19 @@ class Destination:
         answer: Response | Transmission
         try:
             answer = self._decide(request, progress)
+        # The reporter gets the error by itself: kept in progress, which its traceback
+        # holds, it would keep the body in memory until the garbage collector comes.
         except RequestRejected as rejection:
-            progress.error = rejection
             progress.word = "refused"
             answer = _refuse(rejection)
+            self._reporter.end(progress, answer.status, rejection)
         except DeliveryFailed as failure:
-            progress.error = failure
             progress.word = "failed"
             answer = _fail(failure)
-        status = answer.status if isinstance(answer, Response) else None
-        self._reporter.end(progress, status)
+            self._reporter.end(progress, answer.status, failure)
+        else:
+            status = answer.status if isinstance(answer, Response) else None
+            self._reporter.end(progress, status)
         return answer
 
     def _decide(self, request: Request, progress: Progress) -> Response | Transmission:
@@ -248,19 +251,19 @@ def _read_verification(request: Request) -> Verification | None:
 
 
 def _refuse(rejection: RequestRejected) -> Response:
-    headers: tuple[tuple[str, str], ...] = ()
+    header: tuple[str, ...] = ()
     if isinstance(rejection, AuthenticationFailed):
-        headers = (("WWW-Authenticate", rejection.www_authenticate),)
+        header = ("WWW-Authenticate", rejection.www_authenticate)
     elif isinstance(rejection, MethodNotAllowed):
-        headers = (("Allow", "GET, POST"),)
+        header = ("Allow", "GET, POST")
     # An error class of the user's own must not turn a refusal into a 200.
     status = rejection.status if rejection.status in _SENDER_ERRED else 401
-    return build_error(status, rejection.error, headers)
+    return build_error(status, rejection.error, *header)
 
 
 def _fail(failure: DeliveryFailed) -> Response:
     if isinstance(failure, HandlerFailed):
         return build_error(500, failure.error)
     status = failure.status if failure.status in _WE_ERRED else 503
-    retry_after = ("Retry-After", str(failure.retry_after_seconds))
-    return build_error(status, failure.error, (retry_after,))
+    retry_after = str(failure.retry_after_seconds)
+    return build_error(status, failure.error, "Retry-After", retry_after)

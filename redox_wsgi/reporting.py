@@ -26,6 +26,8 @@ Word: TypeAlias = Literal[
     "verified", "received", "answered", "handed-on", "refused", "failed"
 ]
 
+Error: TypeAlias = RequestRejected | DeliveryFailed
+
 _LOGGABLE = re.compile(r"[A-Za-z0-9 ._:-]{1,64}")
 _CODE = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -107,14 +109,13 @@ def describe_exception(error: BaseException) -> str:
 class Progress:
     """What is known of a request so far; filled while it is decided."""
 
-    __slots__ = ("error", "principal", "started_at", "transmission", "word")
+    __slots__ = ("principal", "started_at", "transmission", "word")
 
     def __init__(self, started_at: float) -> None:
         self.started_at = started_at
         self.word: Word = "refused"
         self.principal: Principal | None = None
         self.transmission: Transmission | None = None
-        self.error: RequestRejected | DeliveryFailed | None = None
 
 
 class Reporter:
@@ -141,29 +142,31 @@ class Reporter:
         """Start to follow a request."""
         return Progress(self._timer())
 
-    def end(self, progress: Progress, status: int | None) -> None:
+    def end(
+        self, progress: Progress, status: int | None, error: Error | None = None
+    ) -> None:
         """Log one request and tell the observer.
 
         Args:
             progress: What became known of the request.
             status: The HTTP status; None if the wrapped application answers.
+            error: Why it was refused, or what failed.
         """
         now = self._timer()
-        level = self._level(progress, now)
+        level = self._level(progress, error, now)
         if self._observer is None and not _logger.isEnabledFor(level):
             return
-        outcome = self._build_outcome(progress, status, now)
+        outcome = self._build_outcome(progress, status, error, now)
         if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", _format_line(outcome, progress.error))
+            _logger.log(level, "%s", _format_line(outcome, error))
         if self._observer is not None:
             try:
                 self._observer(outcome)
             # An observer watches: whatever it does, the answer stays.
-            except Exception as error:
+            except Exception as raised:
                 _logger.error("The observer raised %s", describe_exception(error))
 
-    def _level(self, progress: Progress, now: float) -> int:
-        error = progress.error
+    def _level(self, progress: Progress, error: Error | None, now: float) -> int:
         if error is None:
             return logging.INFO
         if progress.principal is not None:
@@ -178,13 +181,13 @@ class Reporter:
         return logging.WARNING
 
     def _build_outcome(
-        self, progress: Progress, status: int | None, now: float
+        self,
+        progress: Progress,
+        status: int | None,
+        error: Error | None,
+        now: float,
     ) -> Outcome:
-        principal, transmission, error = (
-            progress.principal,
-            progress.transmission,
-            progress.error,
-        )
+        principal, transmission = progress.principal, progress.transmission
         return Outcome(
             word=progress.word,
             status=status,
@@ -213,9 +216,7 @@ def _describe_principal(principal: Principal) -> str:
     return principal.scheme
 
 
-def _format_line(
-    outcome: Outcome, error: RequestRejected | DeliveryFailed | None
-) -> str:
+def _format_line(outcome: Outcome, error: Error | None) -> str:
     fields = {
         "destination": outcome.destination,
         "principal": outcome.principal,

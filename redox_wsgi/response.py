@@ -85,9 +85,14 @@ KEPT = Response(content_type="text/plain; charset=utf-8")
 
 
 @lru_cache(maxsize=64)
-def build_error(
-    status: int, error: str, headers: tuple[tuple[str, str], ...] = ()
-) -> Response:
-    """Build the fixed short JSON body that stands for every reason of one kind."""
+def build_error(status: int, error: str, *header: str) -> Response:
+    """Build the fixed short JSON body that stands for every reason of one kind.
+
+    Args:
+        status: The HTTP status.
+        error: The fixed word in the body.
+        header: Name and value of one further header, or nothing.
+    """
     body = json.dumps({"error": error}, separators=(",", ":"))
+    headers = ((header[0], header[1]),) if header else ()
     return Response(body.encode(), status, headers=headers)

@@ -286,9 +286,8 @@ def test_an_observer_that_raises_changes_no_answer(
 def refuse(reporter: Reporter, code: str, principal: Principal | None = None) -> None:
     """Report a refusal."""
     progress = reporter.begin()
-    progress.error = AuthenticationFailed(code)
     progress.principal = principal
-    reporter.end(progress, 401)
+    reporter.end(progress, 401, AuthenticationFailed(code))
 
 
 def test_a_stranger_cannot_fill_the_log_with_warnings(
