@@ -8,6 +8,8 @@ from __future__ import annotations
 
 NO_CREDENTIALS = "no-credentials"
 
+_BEARER = 'Bearer realm="redox"'
+
 
 class RedoxError(Exception):
     """The base of every exception that this package raises."""
@@ -87,8 +89,8 @@ class AuthenticationFailed(RequestRejected):
         if self._www_authenticate is not None:
             return self._www_authenticate
         if self.code == NO_CREDENTIALS:
-            return 'Bearer realm="redox"'
-        return f'Bearer realm="redox", error="{self.error}"'
+            return _BEARER
+        return f'{_BEARER}, error="{self.error}"'
 
 
 class InsufficientScope(RequestRejected):

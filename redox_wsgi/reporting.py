@@ -164,7 +164,7 @@ class Reporter:
                 self._observer(outcome)
             # An observer watches: whatever it does, the answer stays.
             except Exception as raised:
-                _logger.error("The observer raised %s", describe_exception(error))
+                _logger.error("The observer raised %s", describe_exception(raised))
 
     def _level(self, progress: Progress, error: Error | None, now: float) -> int:
         if error is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import TypeAlias
 
 from redox_wsgi.errors import (
@@ -158,7 +158,7 @@ def _hash_tokens(tokens: object) -> tuple[bytes, ...]:
 def _hash(token: str) -> bytes:
     # Equal length for every token. UTF-8, because what was sent may hold any character
     # while every configured token is ASCII.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _find(forms: tuple[str, ...], digests: tuple[bytes, ...]) -> int | None:
