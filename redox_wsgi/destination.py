@@ -122,7 +122,8 @@ class Destination:
         self._token = token
         self._authenticator = gate
         # Without another credential the Bearer token is the verification token too.
-        self._bearer_is_token = gate is token
+        # A subclass may want more than that, so it is asked like any other.
+        self._bearer_is_token = gate is token and type(gate) is VerificationToken
         self._require_https = require_https
         self._observer = observer
         self._now = now

@@ -11,6 +11,12 @@ NO_CREDENTIALS = "no-credentials"
 _BEARER = 'Bearer realm="redox"'
 
 
+def _check_header(text: str) -> str:
+    if not (isinstance(text, str) and text.isascii() and text.isprintable()):
+        raise ValueError("A header is printable ASCII text.")
+    return text
+
+
 class RedoxError(Exception):
     """The base of every exception that this package raises."""
 
@@ -44,6 +50,7 @@ class RequestRejected(RedoxError):
 
     status = 400
     error = "malformed_request"
+    code = "rejected"
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -68,9 +75,14 @@ class AuthenticationFailed(RequestRejected):
         error: The fixed word in the answer's body.
         www_authenticate: The challenge of RFC 9110 section 11.6.1; by default that
             of RFC 6750 section 3, which names no error where no credentials came.
+
+    Raises:
+        ValueError: ``error`` or ``www_authenticate`` cannot stand in a header.
     """
 
     status = 401
+    error = "invalid_token"
+    _www_authenticate: str | None = None
 
     def __init__(
         self,
@@ -80,8 +92,9 @@ class AuthenticationFailed(RequestRejected):
         www_authenticate: str | None = None,
     ) -> None:
         self.code = code
-        self.error = error
-        self._www_authenticate = www_authenticate
+        self.error = _check_header(error)
+        if www_authenticate is not None:
+            self._www_authenticate = _check_header(www_authenticate)
 
     @property
     def www_authenticate(self) -> str:
@@ -150,6 +163,8 @@ class DeliveryFailed(RedoxError):
 
     status = 503
     error = "temporarily_unavailable"
+    code = "delivery-failed"
+    retry_after_seconds = 10
 
     # Redox tries again at once, then after 10 s: no use in asking it to come earlier.
     def __init__(

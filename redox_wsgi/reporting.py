@@ -173,11 +173,12 @@ class Reporter:
             return logging.ERROR if progress.word == "failed" else logging.WARNING
         # Nobody was proved, so a stranger may be at work, who must not be able to fill
         # the disk with warnings: one of each kind, then silence for a while.
-        if now < self._quiet_until.get(error.code, now):
+        kind = str(error.code)
+        if now < self._quiet_until.get(kind, now):
             return logging.INFO
         if len(self._quiet_until) >= _MAX_KINDS:
             self._quiet_until.clear()
-        self._quiet_until[error.code] = now + _QUIET_SECONDS
+        self._quiet_until[kind] = now + _QUIET_SECONDS
         return logging.WARNING
 
     def _build_outcome(

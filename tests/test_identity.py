@@ -121,6 +121,15 @@ def test_a_retry_of_json_that_the_fast_parser_refuses_is_recognised(odd: str) ->
     assert identify(first) != identify(first.replace(b"Arrival", b"Brrival"))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"Meta":{}}', b'{"Meta":{"Logs":null}}', b'{"Meta":{},"x":null}'],
+)
+def test_a_payload_without_logs_is_hashed_whole(body: bytes) -> None:
+    """They are absent from many payloads, and null in some."""
+    assert identify(body) == hashlib.sha256(body).hexdigest()
+
+
 @pytest.mark.parametrize("body", [b"", b"MSH|^~\\&|", b"[]", b'{"Meta":1}', b"\xff"])
 def test_what_is_no_payload_is_hashed_whole(body: bytes) -> None:
     """It has no attempt ID that could be told from its content."""

@@ -101,6 +101,18 @@ def test_the_root_may_be_a_destination(received: Received) -> None:
     assert [transmission.destination for transmission in received] == ["/", "/"]
 
 
+def test_a_path_that_is_not_ascii_is_found(received: Received) -> None:
+    """In PATH_INFO its bytes are read as latin-1."""
+    application = RedoxMiddleware(
+        NotFound(), {"/aufn\xe4hme": Destination(received, **SETTINGS)}
+    )
+    sent = "/aufn\xe4hme".encode().decode("latin-1")
+
+    reply = send(application, path=sent, body=NOTIFICATION, headers=HEADERS)
+
+    assert (reply.status, received[0].destination) == (200, "/aufn\xe4hme")
+
+
 @pytest.mark.parametrize("path", ["/redox", "/redox/"])
 def test_a_trailing_slash_makes_no_difference_in_the_mapping(
     received: Received, path: str
