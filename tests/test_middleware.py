@@ -165,6 +165,16 @@ def test_a_token_in_a_query_is_blanked_for_the_access_log(
     assert environ["REQUEST_URI"] == f"https://host/redox/?{blanked}"
 
 
+def test_a_query_begins_at_the_first_question_mark() -> None:
+    """Whatever stands behind it, a token before another one is blanked."""
+    query = "verification-token=secret&challenge=c?&a=?b"
+    environ = build_environ("GET", query=query)
+
+    call(build_application(Received()), environ)
+
+    assert environ["RAW_URI"] == "/redox?verification-token=***&challenge=c?&a=?b"
+
+
 def test_a_server_without_raw_targets_gets_none() -> None:
     """Only what is there is changed."""
     environ = build_environ(
