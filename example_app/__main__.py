@@ -93,7 +93,7 @@ def _demonstrate(directory: Path, *, once: bool) -> bool:
             console.print(
                 f"\nThe board:  {address}/"
                 f"\nPassword:   {_tell_password(settings)}"
-                f"\nIts log:    {server.access_log}"
+                f"\nIts log:    {server.error_log}"
                 "\n\nCtrl-C ends it.",
                 soft_wrap=True,
             )

@@ -57,7 +57,7 @@ class Record:
     @property
     def event(self) -> str:
         """The event type, without blanks and case, which are not to be relied on."""
-        return fold_event(read_text(self.payload, "Meta", "EventType")) or ""
+        return self.transmission.folded_names[1]
 
     @property
     def happened_at(self) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _CONFIGURATION = Path(__file__).with_name("gunicorn.conf.py")
-_WORKERS = 2
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
@@ -25,7 +24,7 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """One gunicorn with two workers.
+    """One gunicorn, set up by ``gunicorn.conf.py``.
 
     Args:
         environment: The environment of its processes.
@@ -36,7 +35,6 @@ class Server:
         self.access_log = directory / "access.log"
         self.error_log = directory / "error.log"
         command = [sys.executable, "-m", "gunicorn", "-c", str(_CONFIGURATION)]
-        command += ["--workers", str(_WORKERS), "example_app.wsgi:application"]
         with self.access_log.open("wb") as output, self.error_log.open("wb") as errors:
             # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours

@@ -42,7 +42,7 @@ from redox_wsgi.verification import (
     parse_query,
 )
 
-_NAME = re.compile(r"[!-{}~]{1,200}")
+_NAME = re.compile(r"[^\s|\x00-\x20\x7f-\xa0]{1,200}")
 
 _SENDER_ERRED = range(400, 500)
 _WE_ERRED = range(500, 600)
@@ -103,11 +103,8 @@ class Destination:
                 "A Destination without verification_token and authenticator would "
                 "accept anybody's data; give at least one of them."
             )
-        if name is not None and not _NAME.fullmatch(name):
-            raise ConfigurationError(
-                "A Destination's name is one visible ASCII word without '|', which "
-                "separates the parts of a subscription."
-            )
+        if name is not None:
+            _check_name(name)
         if isinstance(max_body_bytes, bool) or not (
             isinstance(max_body_bytes, int) and max_body_bytes >= MAX_VERIFICATION_BYTES
         ):
@@ -116,6 +113,10 @@ class Destination:
             )
         if observer is not None and not callable(observer):
             raise ConfigurationError("An observer must be callable with one Outcome.")
+        if not isinstance(require_https, bool):
+            raise ConfigurationError("require_https is True or False.")
+        if not callable(now):
+            raise ConfigurationError("now must be callable: it tells the time.")
         self.name = name
         self.max_body_bytes = max_body_bytes
         self._handler = handler
@@ -130,7 +131,12 @@ class Destination:
         self._reporter = Reporter(name or "-", observer)
 
     def with_name(self, name: str) -> Destination:
-        """Return a copy of this destination that bears a name."""
+        """Return a copy of this destination that bears a name.
+
+        Raises:
+            ConfigurationError: It is no visible text without blanks and ``|``.
+        """
+        _check_name(name)
         named = copy.copy(self)
         named.name = name
         named._reporter = Reporter(name, self._observer)
@@ -213,7 +219,11 @@ class Destination:
             progress.word = "handed-on"
             return transmission
         response = self._handle(self._handler, transmission)
-        progress.word = "answered" if transmission.is_query else "received"
+        if response.status >= 400:  # noqa: PLR2004 - what Redox counts as a failure
+            # Meant by the handler, but not kept: Redox pauses the subscription.
+            progress.word = "failed"
+        else:
+            progress.word = "answered" if transmission.is_query else "received"
         return response
 
     def _authenticate(self, request: Request) -> Principal:
@@ -241,6 +251,14 @@ class Destination:
         # Whatever the handler raised, its text is not ours to repeat.
         except Exception as error:
             raise HandlerFailed("handler-raised") from error
+
+
+def _check_name(name: str) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise ConfigurationError(
+            "A Destination's name, by default its path, is visible text without blanks "
+            "and '|', which separates the parts of a subscription; give it a name=."
+        )
 
 
 def _read_verification(request: Request) -> Verification | None:

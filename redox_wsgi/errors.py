@@ -6,6 +6,7 @@ log, ``error`` a fixed word for the answer's body.
 
 from __future__ import annotations
 
+#: The ``code`` of an ``AuthenticationFailed`` where the request carries no credentials.
 NO_CREDENTIALS = "no-credentials"
 
 _BEARER = 'Bearer realm="redox"'
@@ -18,7 +19,7 @@ def _check_header(text: str) -> str:
 
 
 class RedoxError(Exception):
-    """The base of every exception that this package raises."""
+    """The base of every exception of this module; the simulator has its own."""
 
 
 class ConfigurationError(RedoxError):

@@ -36,8 +36,9 @@ class RedoxMiddleware:
             shall answer there, such as a token endpoint.
 
     Raises:
-        ConfigurationError: The application or a value cannot be called, a path is none,
-            or two are the same.
+        ConfigurationError: The application or a value cannot be called, there is no
+            destination, a path does not begin with a slash or holds a query, or two are
+            the same.
 
     Environ keys changed, at the path of a destination only: the value of a
     ``verification-token`` parameter becomes ``***`` in ``QUERY_STRING``, ``RAW_URI``

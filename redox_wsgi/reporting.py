@@ -19,9 +19,7 @@ from redox_wsgi.errors import DeliveryFailed, RequestRejected
 from redox_wsgi.principal import Principal
 from redox_wsgi.transmission import Transmission
 
-#: ``verified``: the challenge was answered. ``received``: a notification was kept.
-#: ``answered``: a query has its answer. ``handed-on``: the wrapped application has it.
-#: ``refused``: the sender erred. ``failed``: we erred.
+#: See ``Outcome.word``.
 Word: TypeAlias = Literal[
     "verified", "received", "answered", "handed-on", "refused", "failed"
 ]
@@ -48,7 +46,10 @@ class Outcome:
     """What one request to a destination came to.
 
     Attributes:
-        word: What happened, in one word.
+        word: ``verified``, the challenge was answered; ``received``, a notification was
+            kept; ``answered``, a query has its answer; ``handed-on``, the wrapped
+            application has it; ``refused``, the sender erred; ``failed``, we erred, or
+            the handler meant to refuse.
         status: The HTTP status; None if the wrapped application answers.
         destination: The destination's name.
         code: Why it was refused or failed, a fixed word; None otherwise.
@@ -99,7 +100,7 @@ def describe_exception(error: BaseException) -> str:
     Returns:
         The class, then file, line and function of the innermost frames outwards.
     """
-    places = deque(maxlen=_FRAMES)  # type: deque[str]
+    places: deque[str] = deque(maxlen=_FRAMES)
     for frame, line in traceback.walk_tb(error.__traceback__):
         places.appendleft(f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}")
     name = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -168,7 +169,7 @@ class Reporter:
 
     def _level(self, progress: Progress, error: Error | None, now: float) -> int:
         if error is None:
-            return logging.INFO
+            return logging.ERROR if progress.word == "failed" else logging.INFO
         if progress.principal is not None:
             return logging.ERROR if progress.word == "failed" else logging.WARNING
         # Nobody was proved, so a stranger may be at work, who must not be able to fill

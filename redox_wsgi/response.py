@@ -36,9 +36,9 @@ class Response:
         headers: Further headers as ``(name, value)`` pairs of latin-1 text.
 
     Raises:
-        ValueError: The status is out of range or has no body, or a header is none or
-            not the handler's to set.
-        TypeError: The body is not ``bytes``, or a header no pair of text.
+        ValueError: The status is out of range or has no body, or a header is no pair,
+            no HTTP header, or not the handler's to set.
+        TypeError: The body is not ``bytes``, or a header's name or value no text.
 
     Example:
         >>> Response(b'{"seen": true}').status
@@ -71,7 +71,11 @@ class Response:
 
     @classmethod
     def redirect(cls, location: str) -> Response:
-        """Answer an ``SSO:Sign-on`` query: 302, on to ``location``."""
+        """Answer an ``SSO:Sign-on`` query: 302, on to ``location``.
+
+        Raises:
+            ValueError: ``location`` is no latin-1 text of one line; percent-encode it.
+        """
         return cls(status=302, headers=(("Location", location),))
 
     @property

@@ -38,6 +38,8 @@ def echo_environ(seen: list[dict[str, Any]]) -> Any:
         (NotFound(), {3: Destination(print, **SETTINGS)}, "slash"),
         (NotFound(), {"/redox?a": Destination(print, **SETTINGS)}, "query"),
         (NotFound(), {"/redox": "Destination"}, "give a Destination"),
+        (NotFound(), {"/a|b": Destination(print, **SETTINGS)}, "give it a name="),
+        (NotFound(), {"/a b": Destination(print, **SETTINGS)}, "give it a name="),
         (
             NotFound(),
             {

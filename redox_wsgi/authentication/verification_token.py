@@ -100,17 +100,19 @@ class VerificationToken:
         return _principal(label)
 
     def _load_digests(self) -> tuple[bytes, ...]:
+        # Held here: another thread may load other tokens in between.
+        loaded = self._loaded
         if self._reload is None:
-            return self._loaded[1]
+            return loaded[1]
         try:
             tokens = self._reload()
             # A copy: the callable may return the same list, changed.
             tokens = tokens if isinstance(tokens, str) else tuple(tokens)
-            if tokens != self._loaded[0]:
-                self._loaded = (tokens, _hash_tokens(tokens))
+            if tokens != loaded[0]:
+                loaded = self._loaded = (tokens, _hash_tokens(tokens))
         except Exception as error:
             raise AuthenticatorUnavailable("verification-token-unavailable") from error
-        return self._loaded[1]
+        return loaded[1]
 
 
 def read_tokens(request: Request, *, bearer: bool) -> list[tuple[str, ...]]:
