@@ -42,7 +42,7 @@ from redox_wsgi.verification import (
     parse_query,
 )
 
-_NAME = re.compile(r"[!-{}~]{1,200}")
+_NAME = re.compile(r"[^\s|\x00-\x20\x7f-\xa0]{1,200}")
 
 _SENDER_ERRED = range(400, 500)
 _WE_ERRED = range(500, 600)
@@ -103,11 +103,8 @@ class Destination:
                 "A Destination without verification_token and authenticator would "
                 "accept anybody's data; give at least one of them."
             )
-        if name is not None and not _NAME.fullmatch(name):
-            raise ConfigurationError(
-                "A Destination's name is one visible ASCII word without '|', which "
-                "separates the parts of a subscription."
-            )
+        if name is not None:
+            _check_name(name)
         if isinstance(max_body_bytes, bool) or not (
             isinstance(max_body_bytes, int) and max_body_bytes >= MAX_VERIFICATION_BYTES
         ):
@@ -116,20 +113,30 @@ class Destination:
             )
         if observer is not None and not callable(observer):
             raise ConfigurationError("An observer must be callable with one Outcome.")
+        if not isinstance(require_https, bool):
+            raise ConfigurationError("require_https is True or False.")
+        if not callable(now):
+            raise ConfigurationError("now must be callable: it tells the time.")
         self.name = name
         self.max_body_bytes = max_body_bytes
         self._handler = handler
         self._token = token
         self._authenticator = gate
         # Without another credential the Bearer token is the verification token too.
-        self._bearer_is_token = gate is token
+        # A subclass may want more than that, so it is asked like any other.
+        self._bearer_is_token = gate is token and type(gate) is VerificationToken
         self._require_https = require_https
         self._observer = observer
         self._now = now
         self._reporter = Reporter(name or "-", observer)
 
     def with_name(self, name: str) -> Destination:
-        """Return a copy of this destination that bears a name."""
+        """Return a copy of this destination that bears a name.
+
+        Raises:
+            ConfigurationError: It is no visible text without blanks and ``|``.
+        """
+        _check_name(name)
         named = copy.copy(self)
         named.name = name
         named._reporter = Reporter(name, self._observer)
@@ -146,16 +153,19 @@ class Destination:
         answer: Response | Transmission
         try:
             answer = self._decide(request, progress)
+        # The reporter gets the error by itself: kept in progress, which its traceback
+        # holds, it would keep the body in memory until the garbage collector comes.
         except RequestRejected as rejection:
-            progress.error = rejection
             progress.word = "refused"
             answer = _refuse(rejection)
+            self._reporter.end(progress, answer.status, rejection)
         except DeliveryFailed as failure:
-            progress.error = failure
             progress.word = "failed"
             answer = _fail(failure)
-        status = answer.status if isinstance(answer, Response) else None
-        self._reporter.end(progress, status)
+            self._reporter.end(progress, answer.status, failure)
+        else:
+            status = answer.status if isinstance(answer, Response) else None
+            self._reporter.end(progress, status)
         return answer
 
     def _decide(self, request: Request, progress: Progress) -> Response | Transmission:
@@ -209,7 +219,11 @@ class Destination:
             progress.word = "handed-on"
             return transmission
         response = self._handle(self._handler, transmission)
-        progress.word = "answered" if transmission.is_query else "received"
+        if response.status >= 400:  # noqa: PLR2004 - what Redox counts as a failure
+            # Meant by the handler, but not kept: Redox pauses the subscription.
+            progress.word = "failed"
+        else:
+            progress.word = "answered" if transmission.is_query else "received"
         return response
 
     def _authenticate(self, request: Request) -> Principal:
@@ -239,6 +253,14 @@ class Destination:
             raise HandlerFailed("handler-raised") from error
 
 
+def _check_name(name: str) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise ConfigurationError(
+            "A Destination's name, by default its path, is visible text without blanks "
+            "and '|', which separates the parts of a subscription; give it a name=."
+        )
+
+
 def _read_verification(request: Request) -> Verification | None:
     try:
         return parse_body(request.body(MAX_VERIFICATION_BYTES))
@@ -248,19 +270,19 @@ def _read_verification(request: Request) -> Verification | None:
 
 
 def _refuse(rejection: RequestRejected) -> Response:
-    headers: tuple[tuple[str, str], ...] = ()
+    header: tuple[str, ...] = ()
     if isinstance(rejection, AuthenticationFailed):
-        headers = (("WWW-Authenticate", rejection.www_authenticate),)
+        header = ("WWW-Authenticate", rejection.www_authenticate)
     elif isinstance(rejection, MethodNotAllowed):
-        headers = (("Allow", "GET, POST"),)
+        header = ("Allow", "GET, POST")
     # An error class of the user's own must not turn a refusal into a 200.
     status = rejection.status if rejection.status in _SENDER_ERRED else 401
-    return build_error(status, rejection.error, headers)
+    return build_error(status, rejection.error, *header)
 
 
 def _fail(failure: DeliveryFailed) -> Response:
     if isinstance(failure, HandlerFailed):
         return build_error(500, failure.error)
     status = failure.status if failure.status in _WE_ERRED else 503
-    retry_after = ("Retry-After", str(failure.retry_after_seconds))
-    return build_error(status, failure.error, (retry_after,))
+    retry_after = str(failure.retry_after_seconds)
+    return build_error(status, failure.error, "Retry-After", retry_after)

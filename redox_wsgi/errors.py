@@ -6,11 +6,20 @@ log, ``error`` a fixed word for the answer's body.
 
 from __future__ import annotations
 
+#: The ``code`` of an ``AuthenticationFailed`` where the request carries no credentials.
 NO_CREDENTIALS = "no-credentials"
+
+_BEARER = 'Bearer realm="redox"'
+
+
+def _check_header(text: str) -> str:
+    if not (isinstance(text, str) and text.isascii() and text.isprintable()):
+        raise ValueError("A header is printable ASCII text.")
+    return text
 
 
 class RedoxError(Exception):
-    """The base of every exception that this package raises."""
+    """The base of every exception of this module; the simulator has its own."""
 
 
 class ConfigurationError(RedoxError):
@@ -24,7 +33,8 @@ class BodyNotJson(RedoxError, ValueError):
     """``Transmission.json()`` was asked for a body that is not JSON.
 
     Redox sees 500 if the handler lets it out, pauses the subscription and sends the
-    transmission again. Ask ``Transmission.format`` first.
+    transmission again: catch it, and keep the body. The envelope may be readable all
+    the same, since nothing else is decoded for it.
     """
 
 
@@ -41,6 +51,7 @@ class RequestRejected(RedoxError):
 
     status = 400
     error = "malformed_request"
+    code = "rejected"
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -65,9 +76,14 @@ class AuthenticationFailed(RequestRejected):
         error: The fixed word in the answer's body.
         www_authenticate: The challenge of RFC 9110 section 11.6.1; by default that
             of RFC 6750 section 3, which names no error where no credentials came.
+
+    Raises:
+        ValueError: ``error`` or ``www_authenticate`` cannot stand in a header.
     """
 
     status = 401
+    error = "invalid_token"
+    _www_authenticate: str | None = None
 
     def __init__(
         self,
@@ -77,8 +93,9 @@ class AuthenticationFailed(RequestRejected):
         www_authenticate: str | None = None,
     ) -> None:
         self.code = code
-        self.error = error
-        self._www_authenticate = www_authenticate
+        self.error = _check_header(error)
+        if www_authenticate is not None:
+            self._www_authenticate = _check_header(www_authenticate)
 
     @property
     def www_authenticate(self) -> str:
@@ -86,8 +103,8 @@ class AuthenticationFailed(RequestRejected):
         if self._www_authenticate is not None:
             return self._www_authenticate
         if self.code == NO_CREDENTIALS:
-            return 'Bearer realm="redox"'
-        return f'Bearer realm="redox", error="{self.error}"'
+            return _BEARER
+        return f'{_BEARER}, error="{self.error}"'
 
 
 class InsufficientScope(RequestRejected):
@@ -147,6 +164,8 @@ class DeliveryFailed(RedoxError):
 
     status = 503
     error = "temporarily_unavailable"
+    code = "delivery-failed"
+    retry_after_seconds = 10
 
     # Redox tries again at once, then after 10 s: no use in asking it to come earlier.
     def __init__(

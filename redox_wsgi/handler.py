@@ -62,10 +62,13 @@ def build_response(transmission: Transmission, reply: object) -> Response:
         reply = transmission.reply_errors("No handler answered this query.")
     if isinstance(reply, Mapping):
         return Response(_encode(reply))
+    if isinstance(reply, str):
+        try:
+            reply = reply.encode()
+        except UnicodeEncodeError as error:
+            raise HandlerFailed("reply-not-json") from error
     if isinstance(reply, bytes):
         return Response(reply)
-    if isinstance(reply, str):
-        return Response(reply.encode())
     if not isinstance(reply, Response):
         raise HandlerFailed("reply-of-unknown-type")
     if not transmission.is_query and _OK != reply.status < _FIRST_REFUSAL:

@@ -67,6 +67,8 @@ def _find_attempt_ids(body: bytes) -> Iterator[tuple[int, int]]:
     except ValueError:
         # JSON that msgspec refuses: see meta.py. Then every token is looked at.
         return _scan(body, parents=[], name=None, offset=0)
+    if not logs.startswith(b"["):
+        return iter(())
     # Should the same list stand earlier in the body too, that copy is left blank: then
     # a retry is not recognised, but still nothing that differs is taken for one.
     return _scan(logs, parents=[None, "Meta"], name="Logs", offset=body.index(logs))

@@ -25,9 +25,10 @@ TRANSMISSION_KEY = "redox_wsgi.transmission"
 class RedoxMiddleware:
     """Makes paths of a WSGI application the destinations of Redox.
 
-    A path matches exactly, with or without one trailing slash. When not to use it: in
-    front of an application that is not yours to restart, put it in a process of its
-    own and give ``werkzeug.exceptions.NotFound()`` as the application.
+    A path matches exactly, with or without one trailing slash, and however many slashes
+    it begins with: frameworks do not count them, and there must be no way around. When
+    not to use it: where the application is not yours to restart. Then give a process of
+    its own ``werkzeug.exceptions.NotFound()`` as the application.
 
     Args:
         application: The wrapped application; it gets every other request untouched.
@@ -35,8 +36,9 @@ class RedoxMiddleware:
             shall answer there, such as a token endpoint.
 
     Raises:
-        ConfigurationError: The application or a value cannot be called, a path is none,
-            or two are the same.
+        ConfigurationError: The application or a value cannot be called, there is no
+            destination, a path does not begin with a slash or holds a query, or two are
+            the same.
 
     Environ keys changed, at the path of a destination only: the value of a
     ``verification-token`` parameter becomes ``***`` in ``QUERY_STRING``, ``RAW_URI``
@@ -89,8 +91,10 @@ class RedoxMiddleware:
                 f"At {path} stands a {type(value).__name__}: give a Destination or a "
                 "WSGI application."
             )
-        for variant in (name, f"{name}/" if name != "/" else ""):
-            if variant in self._at_path:
+        # As it will stand in PATH_INFO: bytes read as latin-1.
+        key = name.lstrip("/").encode().decode("latin-1")
+        for variant in (key, f"{key}/" if key else key):
+            if self._at_path.get(variant, value) is not value:
                 raise ConfigurationError(
                     f"Two destinations at {name}: a trailing slash makes no difference."
                 )
@@ -100,7 +104,7 @@ class RedoxMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer at a destination's path, pass on everywhere else."""
-        destination = self._at_path.get(environ.get("PATH_INFO", ""))
+        destination = self._at_path.get(environ.get("PATH_INFO", "").lstrip("/"))
         if destination is None:
             return self.application(environ, start_response)
         if not isinstance(destination, Destination):

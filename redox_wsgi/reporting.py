@@ -19,12 +19,12 @@ from redox_wsgi.errors import DeliveryFailed, RequestRejected
 from redox_wsgi.principal import Principal
 from redox_wsgi.transmission import Transmission
 
-#: ``verified``: the challenge was answered. ``received``: a notification was kept.
-#: ``answered``: a query has its answer. ``handed-on``: the wrapped application has it.
-#: ``refused``: the sender erred. ``failed``: we erred.
+#: See ``Outcome.word``.
 Word: TypeAlias = Literal[
     "verified", "received", "answered", "handed-on", "refused", "failed"
 ]
+
+Error: TypeAlias = RequestRejected | DeliveryFailed
 
 _LOGGABLE = re.compile(r"[A-Za-z0-9 ._:-]{1,64}")
 _CODE = re.compile(r"[a-z0-9-]{1,64}")
@@ -46,7 +46,10 @@ class Outcome:
     """What one request to a destination came to.
 
     Attributes:
-        word: What happened, in one word.
+        word: ``verified``, the challenge was answered; ``received``, a notification was
+            kept; ``answered``, a query has its answer; ``handed-on``, the wrapped
+            application has it; ``refused``, the sender erred; ``failed``, we erred, or
+            the handler meant to refuse.
         status: The HTTP status; None if the wrapped application answers.
         destination: The destination's name.
         code: Why it was refused or failed, a fixed word; None otherwise.
@@ -97,7 +100,7 @@ def describe_exception(error: BaseException) -> str:
     Returns:
         The class, then file, line and function of the innermost frames outwards.
     """
-    places = deque(maxlen=_FRAMES)  # type: deque[str]
+    places: deque[str] = deque(maxlen=_FRAMES)
     for frame, line in traceback.walk_tb(error.__traceback__):
         places.appendleft(f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}")
     name = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -107,14 +110,13 @@ def describe_exception(error: BaseException) -> str:
 class Progress:
     """What is known of a request so far; filled while it is decided."""
 
-    __slots__ = ("error", "principal", "started_at", "transmission", "word")
+    __slots__ = ("principal", "started_at", "transmission", "word")
 
     def __init__(self, started_at: float) -> None:
         self.started_at = started_at
         self.word: Word = "refused"
         self.principal: Principal | None = None
         self.transmission: Transmission | None = None
-        self.error: RequestRejected | DeliveryFailed | None = None
 
 
 class Reporter:
@@ -141,50 +143,53 @@ class Reporter:
         """Start to follow a request."""
         return Progress(self._timer())
 
-    def end(self, progress: Progress, status: int | None) -> None:
+    def end(
+        self, progress: Progress, status: int | None, error: Error | None = None
+    ) -> None:
         """Log one request and tell the observer.
 
         Args:
             progress: What became known of the request.
             status: The HTTP status; None if the wrapped application answers.
+            error: Why it was refused, or what failed.
         """
         now = self._timer()
-        level = self._level(progress, now)
+        level = self._level(progress, error, now)
         if self._observer is None and not _logger.isEnabledFor(level):
             return
-        outcome = self._build_outcome(progress, status, now)
+        outcome = self._build_outcome(progress, status, error, now)
         if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", _format_line(outcome, progress.error))
+            _logger.log(level, "%s", _format_line(outcome, error))
         if self._observer is not None:
             try:
                 self._observer(outcome)
             # An observer watches: whatever it does, the answer stays.
-            except Exception as error:
-                _logger.error("The observer raised %s", describe_exception(error))
+            except Exception as raised:
+                _logger.error("The observer raised %s", describe_exception(raised))
 
-    def _level(self, progress: Progress, now: float) -> int:
-        error = progress.error
+    def _level(self, progress: Progress, error: Error | None, now: float) -> int:
         if error is None:
-            return logging.INFO
+            return logging.ERROR if progress.word == "failed" else logging.INFO
         if progress.principal is not None:
             return logging.ERROR if progress.word == "failed" else logging.WARNING
         # Nobody was proved, so a stranger may be at work, who must not be able to fill
         # the disk with warnings: one of each kind, then silence for a while.
-        if now < self._quiet_until.get(error.code, now):
+        kind = str(error.code)
+        if now < self._quiet_until.get(kind, now):
             return logging.INFO
         if len(self._quiet_until) >= _MAX_KINDS:
             self._quiet_until.clear()
-        self._quiet_until[error.code] = now + _QUIET_SECONDS
+        self._quiet_until[kind] = now + _QUIET_SECONDS
         return logging.WARNING
 
     def _build_outcome(
-        self, progress: Progress, status: int | None, now: float
+        self,
+        progress: Progress,
+        status: int | None,
+        error: Error | None,
+        now: float,
     ) -> Outcome:
-        principal, transmission, error = (
-            progress.principal,
-            progress.transmission,
-            progress.error,
-        )
+        principal, transmission = progress.principal, progress.transmission
         return Outcome(
             word=progress.word,
             status=status,
@@ -213,9 +218,7 @@ def _describe_principal(principal: Principal) -> str:
     return principal.scheme
 
 
-def _format_line(
-    outcome: Outcome, error: RequestRejected | DeliveryFailed | None
-) -> str:
+def _format_line(outcome: Outcome, error: Error | None) -> str:
     fields = {
         "destination": outcome.destination,
         "principal": outcome.principal,

@@ -29,7 +29,7 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
 # the server joined two headers of one name.
 # -- https://www.rfc-editor.org/rfc/rfc9110#section-11.4
 _BEARER_SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
-_BEARER = re.compile(r"bearer +([!-+\--~]+)", re.IGNORECASE)
+_BEARER = re.compile(r"(?i:bearer) +([!-+\--~]+)")
 
 
 @lru_cache(maxsize=256)

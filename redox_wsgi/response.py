@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.http import HTTP_STATUS_CODES, is_hop_by_hop_header
 
 # "Field values containing CR, LF, or NUL characters are invalid and dangerous": not
 # every server checks what start_response is given.
 # -- https://www.rfc-editor.org/rfc/rfc9110#section-5.5
-_FORBIDDEN_IN_HEADERS = frozenset(chr(code) for code in (*range(32), 127)) - {"\t"}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+
+# These have no body, and so no type and no length.
+_WITHOUT_BODY = (204, 304)
+
+# Said by the body, or by the server.
+_OURS = ("content-type", "content-length", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +36,9 @@ class Response:
         headers: Further headers as ``(name, value)`` pairs of latin-1 text.
 
     Raises:
-        ValueError: The status is out of range, or a header holds control characters
-            or text outside latin-1.
-        TypeError: The body is not ``bytes``.
+        ValueError: The status is out of range or has no body, or a header is no pair,
+            no HTTP header, or not the handler's to set.
+        TypeError: The body is not ``bytes``, or a header's name or value no text.
 
     Example:
         >>> Response(b'{"seen": true}').status
@@ -47,21 +55,27 @@ class Response:
     def __post_init__(self) -> None:
         if not isinstance(self.body, bytes):
             raise TypeError("The body of a Response must be bytes.")
-        if not 200 <= self.status <= 599:  # noqa: PLR2004 - the range of final answers
+        if type(self.status) is not int or not 200 <= self.status <= 599:  # noqa: PLR2004
             raise ValueError("The status of a Response must be from 200 to 599.")
-        for text in (
-            self.content_type,
-            *(part for pair in self.headers for part in pair),
-        ):
-            text.encode("latin-1")
-            if not _FORBIDDEN_IN_HEADERS.isdisjoint(text):
-                raise ValueError("A header must not hold control characters.")
+        if self.body and self.status in _WITHOUT_BODY:
+            raise ValueError("A Response of this status has no body.")
+        for name, value in (("Content-Type", self.content_type), *self.headers):
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ValueError("A header of a Response is no HTTP header.")
+        for name, _ in self.headers:
+            if is_hop_by_hop_header(name) or name.lower() in _OURS:
+                raise ValueError(f"The header {name} is not the handler's to set.")
+        object.__setattr__(self, "headers", tuple(map(tuple, self.headers)))
         reason = HTTP_STATUS_CODES.get(self.status, "Unknown")
         object.__setattr__(self, "status_line", f"{self.status} {reason}")
 
     @classmethod
     def redirect(cls, location: str) -> Response:
-        """Answer an ``SSO:Sign-on`` query: 302, on to ``location``."""
+        """Answer an ``SSO:Sign-on`` query: 302, on to ``location``.
+
+        Raises:
+            ValueError: ``location`` is no latin-1 text of one line; percent-encode it.
+        """
         return cls(status=302, headers=(("Location", location),))
 
     @property
@@ -71,9 +85,12 @@ class Response:
         No answer may be stored by a cache or guessed to be HTML by a browser: a
         challenge is the sender's text, and a query's answer is a patient's data.
         """
-        return [
+        about_the_body = [
             ("Content-Type", self.content_type),
             ("Content-Length", str(len(self.body))),
+        ]
+        return [
+            *(about_the_body if self.status not in _WITHOUT_BODY else []),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
             *self.headers,
@@ -85,9 +102,14 @@ KEPT = Response(content_type="text/plain; charset=utf-8")
 
 
 @lru_cache(maxsize=64)
-def build_error(
-    status: int, error: str, headers: tuple[tuple[str, str], ...] = ()
-) -> Response:
-    """Build the fixed short JSON body that stands for every reason of one kind."""
+def build_error(status: int, error: str, *header: str) -> Response:
+    """Build the fixed short JSON body that stands for every reason of one kind.
+
+    Args:
+        status: The HTTP status.
+        error: The fixed word in the body.
+        header: Name and value of one further header, or nothing.
+    """
     body = json.dumps({"error": error}, separators=(",", ":"))
+    headers = ((header[0], header[1]),) if header else ()
     return Response(body.encode(), status, headers=headers)

@@ -22,7 +22,7 @@ class Router:
     Names are compared without blanks and case. The most specific handler is chosen:
     data model and event type, then data model, then ``otherwise``. Without any, a
     notification is answered 200 with a warning in the log: one that nobody wants must
-    not stop its subscription.
+    not stop its subscription. A query is answered with ``Meta.Errors``.
 
     Example:
         >>> router = Router()
@@ -53,6 +53,10 @@ class Router:
             ConfigurationError: The event has a handler already, a name is empty, or
                 what is registered is no handler.
         """
+        if not isinstance(data_model, str) or not isinstance(event_type, str | None):
+            raise ConfigurationError(
+                "Router.on() needs names: @router.on('PatientAdmin', 'Arrival')."
+            )
         names = (fold_name(data_model), fold_name(event_type))
         if not names[0] or (event_type is not None and not names[1]):
             raise ConfigurationError(

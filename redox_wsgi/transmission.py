@@ -255,7 +255,10 @@ class Transmission:
 
     @property
     def patient_identifiers(self) -> tuple[PatientIdentifier, ...]:
-        """Every ID of ``Patient.Identifiers`` with its type, in the order sent."""
+        """Every ID of ``Patient.Identifiers`` with its type, in the order sent.
+
+        Empty if there are none, or if the body cannot be decoded as a whole.
+        """
         if self._patient_identifiers is None:
             self._patient_identifiers = tuple(self._read_patient_identifiers())
         return self._patient_identifiers
@@ -303,14 +306,18 @@ class Transmission:
         return self.reply({"Meta": {"Errors": errors}})
 
     def _read_patient_identifiers(self) -> Iterator[PatientIdentifier]:
-        # Only a data model is known to decode; a FHIR Patient has another shape.
-        if self._format == "data-model":
+        # A FHIR Patient has another shape.
+        if self._format != "data-model":
+            return
+        try:
             patient = read_member(self.json(), "Patient")
-            for identifier in read_list(read_member(patient, "Identifiers")):
-                id_ = read_id(read_member(identifier, "ID"))
-                if id_ is not None:
-                    id_type = read_text(read_member(identifier, "IDType"))
-                    yield PatientIdentifier(id_, id_type)
+        except BodyNotJson:
+            return
+        for identifier in read_list(read_member(patient, "Identifiers")):
+            id_ = read_id(read_member(identifier, "ID"))
+            if id_ is not None:
+                id_type = read_text(read_member(identifier, "IDType"))
+                yield PatientIdentifier(id_, id_type)
 
 
 def _format_datetime(moment: datetime) -> str:

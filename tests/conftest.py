@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.builders import Received, build_application
+from tests.support.builders import Received
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +25,3 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def received() -> Received:
     """A handler that keeps what it is given."""
     return Received()
-
-
-@pytest.fixture
-def application(received: Received) -> Iterator[object]:
-    """An application with one destination at ``/redox``."""
-    return build_application(received)

@@ -117,6 +117,18 @@ def test_the_wrapped_handler_is_given_the_transmission_and_answers() -> None:
     assert received[0].body == NOTIFICATION
 
 
+def test_only_a_handler_is_wrapped() -> None:
+    """Or the mistake would show for the first transmission only."""
+
+    async def receive(transmission: Transmission) -> None:
+        """Never run."""
+
+    wrong: list[Any] = [None, receive]
+    for handler in wrong:
+        with pytest.raises(ConfigurationError, match="handler"):
+            with_database_connections(handler)
+
+
 def test_without_django_the_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

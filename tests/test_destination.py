@@ -5,6 +5,7 @@ The decision table itself is in ``test_contract.py``.
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,8 +74,11 @@ class Proved:
         ({"authenticator": VerificationToken}, "object"),
         ({"handler": "receive"}, "callable"),
         ({"name": "a|b"}, "'|'"),
-        ({"name": ""}, "visible ASCII"),
-        ({"name": "a b"}, "visible ASCII"),
+        ({"name": ""}, "visible text"),
+        ({"name": "a b"}, "visible text"),
+        ({"name": 5}, "visible text"),
+        ({"require_https": "no"}, "True or False"),
+        ({"now": "x"}, "callable"),
         ({"max_body_bytes": 4095}, "4096"),
         ({"max_body_bytes": "1"}, "4096"),
         ({"max_body_bytes": True}, "4096"),
@@ -354,3 +358,22 @@ def test_a_destination_with_a_name_is_reported_by_it(received: Received) -> None
     unnamed.respond(Request(build_environ(body=NOTIFICATION, headers=HEADERS)))
 
     assert [outcome.destination for outcome in outcomes] == ["ward-east", "-"]
+
+
+@pytest.mark.parametrize("token", [TOKEN, "wrong"])
+def test_a_request_that_failed_leaves_nothing_in_memory(token: str) -> None:
+    """An exception and its frames hold each other, and with them a patient's body."""
+
+    def fail(transmission: Transmission) -> None:
+        raise ValueError
+
+    destination = Destination(fail, verification_token=TOKEN)
+    headers = {"verification-token": token}
+    gc.collect()
+    gc.disable()
+    try:
+        destination.respond(Request(build_environ(body=NOTIFICATION, headers=headers)))
+
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -109,6 +109,14 @@ def test_encoded_json_is_sent_as_it_is(reply: Any) -> None:
     assert response.content_type == "application/json"
 
 
+def test_text_that_has_no_encoding_is_a_mistake_of_the_handler() -> None:
+    """Half a surrogate pair is no text that could be sent."""
+    with pytest.raises(HandlerFailed) as caught:
+        build_response(build(QUERY), '{"a": "\ud83d"}')
+
+    assert caught.value.code == "reply-not-json"
+
+
 class Hostile(Mapping[str, Any]):
     """A mapping that fails when it is read."""
 

@@ -121,6 +121,32 @@ def test_a_retry_of_json_that_the_fast_parser_refuses_is_recognised(odd: str) ->
     assert identify(first) != identify(first.replace(b"Arrival", b"Brrival"))
 
 
+def test_what_the_fast_parser_refuses_is_hashed_without_the_same_values() -> None:
+    """Nothing else is left out, not even a character beside them."""
+    body = NOTIFICATION[:-1] + b',"x":"\\ud83d"}'
+    without = body.replace(b'"' + ATTEMPT_ID + b'"', b"")
+
+    assert identify(body) == hashlib.sha256(without).hexdigest()
+
+
+def test_a_copy_of_the_logs_behind_them_counts() -> None:
+    """It is content; the first place is the one that Redox writes."""
+    logs = '[{"ID":"1","AttemptID":"1"}]'
+    body = build_logs(logs, Copy=json.loads(logs))
+    without = body.replace(b'"AttemptID":"1"', b'"AttemptID":', 1)
+
+    assert identify(body) == hashlib.sha256(without).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"Meta":{}}', b'{"Meta":{"Logs":null}}', b'{"Meta":{},"x":null}'],
+)
+def test_a_payload_without_logs_is_hashed_whole(body: bytes) -> None:
+    """They are absent from many payloads, and null in some."""
+    assert identify(body) == hashlib.sha256(body).hexdigest()
+
+
 @pytest.mark.parametrize("body", [b"", b"MSH|^~\\&|", b"[]", b'{"Meta":1}', b"\xff"])
 def test_what_is_no_payload_is_hashed_whole(body: bytes) -> None:
     """It has no attempt ID that could be told from its content."""

@@ -14,7 +14,8 @@ import redox_wsgi
 import redox_wsgi.simulator
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "redox_wsgi"
+# Where it is installed: CI runs this against the wheel too.
+PACKAGE = Path(redox_wsgi.__file__).parent
 
 # Lowest first; a folder stands for all its files.
 ROWS = [

@@ -38,6 +38,8 @@ def echo_environ(seen: list[dict[str, Any]]) -> Any:
         (NotFound(), {3: Destination(print, **SETTINGS)}, "slash"),
         (NotFound(), {"/redox?a": Destination(print, **SETTINGS)}, "query"),
         (NotFound(), {"/redox": "Destination"}, "give a Destination"),
+        (NotFound(), {"/a|b": Destination(print, **SETTINGS)}, "give it a name="),
+        (NotFound(), {"/a b": Destination(print, **SETTINGS)}, "give it a name="),
         (
             NotFound(),
             {
@@ -101,6 +103,18 @@ def test_the_root_may_be_a_destination(received: Received) -> None:
     assert [transmission.destination for transmission in received] == ["/", "/"]
 
 
+def test_a_path_that_is_not_ascii_is_found(received: Received) -> None:
+    """In PATH_INFO its bytes are read as latin-1."""
+    application = RedoxMiddleware(
+        NotFound(), {"/aufn\xe4hme": Destination(received, **SETTINGS)}
+    )
+    sent = "/aufn\xe4hme".encode().decode("latin-1")
+
+    reply = send(application, path=sent, body=NOTIFICATION, headers=HEADERS)
+
+    assert (reply.status, received[0].destination) == (200, "/aufn\xe4hme")
+
+
 @pytest.mark.parametrize("path", ["/redox", "/redox/"])
 def test_a_trailing_slash_makes_no_difference_in_the_mapping(
     received: Received, path: str
@@ -151,6 +165,16 @@ def test_a_token_in_a_query_is_blanked_for_the_access_log(
     assert environ["QUERY_STRING"] == blanked
     assert environ["RAW_URI"] == f"/redox/?{blanked}"
     assert environ["REQUEST_URI"] == f"https://host/redox/?{blanked}"
+
+
+def test_a_query_begins_at_the_first_question_mark() -> None:
+    """Whatever stands behind it, a token before another one is blanked."""
+    query = "verification-token=secret&challenge=c?&a=?b"
+    environ = build_environ("GET", query=query)
+
+    call(build_application(Received()), environ)
+
+    assert environ["RAW_URI"] == "/redox?verification-token=***&challenge=c?&a=?b"
 
 
 def test_a_server_without_raw_targets_gets_none() -> None:

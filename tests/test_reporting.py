@@ -14,6 +14,7 @@ from redox_wsgi import (
     DeliveryFailed,
     Outcome,
     Principal,
+    Response,
 )
 from redox_wsgi.reporting import Reporter, describe_exception, loggable
 from tests.support.builders import (
@@ -118,6 +119,26 @@ def test_each_outcome_has_its_word(
 
     [outcome] = outcomes
     assert (outcome.word, outcome.status, outcome.code) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "level"),
+    [(200, "received", "INFO"), (400, "failed", "ERROR"), (503, "failed", "ERROR")],
+)
+def test_a_refusal_by_the_handler_is_no_reception(
+    status: int, word: str, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redox pauses the subscription: who watches for "received" must notice."""
+    caplog.set_level(logging.INFO, logger="redox_wsgi")
+    outcomes: list[Outcome] = []
+    received = Received()
+    received.reply = Response(status=status)
+    application = build_application(received, observer=outcomes.append)
+
+    send(application, body=NOTIFICATION, headers=HEADERS)
+
+    assert (outcomes[0].word, outcomes[0].code) == (word, None)
+    assert caplog.records[0].levelname == level
 
 
 def test_a_refusal_of_plain_http_has_its_word() -> None:
@@ -286,9 +307,8 @@ def test_an_observer_that_raises_changes_no_answer(
 def refuse(reporter: Reporter, code: str, principal: Principal | None = None) -> None:
     """Report a refusal."""
     progress = reporter.begin()
-    progress.error = AuthenticationFailed(code)
     progress.principal = principal
-    reporter.end(progress, 401)
+    reporter.end(progress, 401, AuthenticationFailed(code))
 
 
 def test_a_stranger_cannot_fill_the_log_with_warnings(

@@ -94,10 +94,12 @@ def test_a_body_above_the_limit_is_not_read_at_all() -> None:
     environ = build_environ(body=b"x" * 11)
     request = Request(environ, max_body_bytes=10)
 
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(BodyTooLarge) as caught:
         request.body()
     with pytest.raises(BodyTooLarge):
         Request(environ).body(10)
+
+    assert caught.value.code == "body-too-large"
 
     assert environ["wsgi.input"].tell() == 0
 
@@ -115,7 +117,7 @@ def test_a_chunked_body_above_the_limit_is_cut_off() -> None:
     with pytest.raises(BodyTooLarge) as caught:
         build_chunked(b"x" * 11).body()
 
-    assert caught.value.status == 413
+    assert (caught.value.status, caught.value.code) == (413, "body-too-large")
 
 
 def test_a_chunked_body_that_the_server_does_not_end_is_refused() -> None:
@@ -233,3 +235,8 @@ def test_every_refusal_is_a_request_rejected() -> None:
     """A destination catches one class, whatever a body does."""
     assert issubclass(MalformedRequest, RequestRejected)
     assert issubclass(BodyTooLarge, RequestRejected)
+
+
+def test_a_request_without_a_query_has_an_empty_one() -> None:
+    """PEP 3333 lets QUERY_STRING be absent."""
+    assert Request(build_environ(QUERY_STRING=None)).query_string == ""

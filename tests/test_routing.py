@@ -111,6 +111,16 @@ def test_an_empty_name_stops_at_construction(names: Any) -> None:
         Router().on(*names)
 
 
+def test_a_decorator_without_its_names_stops_at_construction() -> None:
+    """It is the first slip one makes."""
+    decorator: Any = Router().on
+
+    with pytest.raises(ConfigurationError, match="needs names"):
+        decorator(print)
+    with pytest.raises(ConfigurationError, match="needs names"):
+        decorator("Notes", 3)
+
+
 def test_only_a_handler_can_be_registered() -> None:
     """Such as the result of calling it, by mistake."""
     not_a_handler: Any = None

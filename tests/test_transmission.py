@@ -209,6 +209,17 @@ def test_a_patient_without_identifiers_has_none(patient: Any) -> None:
     assert build(encode(payload)).patient_identifiers == ()
 
 
+def test_a_body_that_decodes_in_its_envelope_only_has_no_identifiers() -> None:
+    """A number of 5,000 digits somewhere must not fail a handler that only looks."""
+    body = NOTIFICATION[:-1] + b',"x":' + b"1" * 5000 + b"}"
+    transmission = build(body)
+
+    assert (transmission.format, transmission.event_type) == ("data-model", "Arrival")
+    assert transmission.patient_identifiers == ()
+    with pytest.raises(BodyNotJson):
+        transmission.json()
+
+
 def test_an_identifier_without_a_type_keeps_its_id() -> None:
     """Half of it is better than nothing."""
     payload = build_payload(Patient={"Identifiers": [{"ID": "1", "IDType": 3}]})

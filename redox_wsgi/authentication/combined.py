@@ -54,6 +54,7 @@ class AllOf(_Combined):
         Raises:
             RequestRejected: The first refusal, whatever the later ones say.
             AuthenticatorUnavailable: Nobody refused, but somebody could not tell.
+            DeliveryFailed: Any other, which ends it at once.
         """
         principals = []
         unavailable = None
@@ -84,9 +85,12 @@ class AnyOf(_Combined):
 
         Raises:
             AuthenticationFailed: Credentials are malformed, which ends it at once; or
-                nobody accepted, with the ``WWW-Authenticate`` values of all.
+                nobody accepted: the first real refusal as it was raised, or without any
+                ``NO_CREDENTIALS`` with the ``WWW-Authenticate`` values of all.
             InsufficientScope: Nobody accepted, and this was the first real refusal.
             AuthenticatorUnavailable: Nobody accepted, and somebody could not tell.
+            RequestRejected: Any other, such as ``BodyTooLarge``, which ends it at once.
+            DeliveryFailed: Any other, which ends it at once.
         """
         refusal: RequestRejected | None = None
         unavailable: AuthenticatorUnavailable | None = None

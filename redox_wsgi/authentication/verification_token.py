@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import TypeAlias
 
 from redox_wsgi.errors import (
@@ -100,17 +100,19 @@ class VerificationToken:
         return _principal(label)
 
     def _load_digests(self) -> tuple[bytes, ...]:
+        # Held here: another thread may load other tokens in between.
+        loaded = self._loaded
         if self._reload is None:
-            return self._loaded[1]
+            return loaded[1]
         try:
             tokens = self._reload()
             # A copy: the callable may return the same list, changed.
             tokens = tokens if isinstance(tokens, str) else tuple(tokens)
-            if tokens != self._loaded[0]:
-                self._loaded = (tokens, _hash_tokens(tokens))
+            if tokens != loaded[0]:
+                loaded = self._loaded = (tokens, _hash_tokens(tokens))
         except Exception as error:
             raise AuthenticatorUnavailable("verification-token-unavailable") from error
-        return self._loaded[1]
+        return loaded[1]
 
 
 def read_tokens(request: Request, *, bearer: bool) -> list[tuple[str, ...]]:
@@ -158,7 +160,7 @@ def _hash_tokens(tokens: object) -> tuple[bytes, ...]:
 def _hash(token: str) -> bytes:
     # Equal length for every token. UTF-8, because what was sent may hold any character
     # while every configured token is ASCII.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _find(forms: tuple[str, ...], digests: tuple[bytes, ...]) -> int | None:

@@ -12,6 +12,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from redox_wsgi.errors import ConfigurationError
+from redox_wsgi.handler import check_is_handler
 
 if TYPE_CHECKING:
     from redox_wsgi.handler import Handler, Reply
@@ -28,11 +29,12 @@ def with_database_connections(handler: Handler) -> Handler:
         handler: The handler; a ``Router`` is one.
 
     Raises:
-        ConfigurationError: Django is not installed.
+        ConfigurationError: Django is not installed, or this is no handler.
 
     Spec:
         https://docs.djangoproject.com/en/stable/ref/databases/#connection-management
     """
+    check_is_handler(handler)
     try:
         from django.db import close_old_connections, reset_queries  # noqa: PLC0415
     except ImportError as error:

@@ -133,6 +133,12 @@ OTHERS = [
         body=NOTIFICATION,
     ),
     _accepted("1: one trailing slash makes no difference", path="/redox/"),
+    _accepted("1: several leading slashes make none", path="//redox"),
+    _unauthorized(
+        "1: several leading slashes are no way around guard mode",
+        path="///guard",
+        error=False,
+    ),
     Case(
         "1: two trailing slashes do",
         404,
