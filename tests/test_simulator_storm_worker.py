@@ -7,6 +7,7 @@ import os
 import re
 import selectors
 import shutil
+import socket
 import ssl
 import threading
 import time
@@ -182,6 +183,24 @@ def test_without_a_rate_latencies_count_from_sending():
 
     assert list(total.latencies) == [250_000] * 3
     assert list(total.lags) == []
+
+
+def test_without_a_rate_connecting_is_not_in_the_latency(monkeypatch):
+    """With one it is: from when it was due, everything counts."""
+    clock = Clock()
+    connect_ex = socket.socket.connect_ex
+
+    def slow(self, address):
+        clock.now += 0.5
+        return connect_ex(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", slow)
+    with serve(answering(OK)) as port:
+        closed_loop, _ = run(build_task(port, count=2), clock=clock)
+        open_loop, _ = run(build_task(port, rate=10.0, count=1), clock=clock)
+
+    assert list(closed_loop.latencies) == [0, 0]
+    assert list(open_loop.latencies) == [500_000]
 
 
 def test_the_workers_own_delay_is_told():

@@ -165,6 +165,12 @@ class Tally:
                 f"a sending process was busy {self.busy:.0%} of the time. The "
                 f"destination may be faster than this: {self._cure_of_business}"
             )
+        if self.opened * 2 > self.answered and self.busy >= _BUSY_A_CONNECTION:
+            return (
+                "the destination ends each connection after its answer, and a server "
+                f"with few workers waits for this client (busy {self.busy:.0%} of the "
+                "time) to do so, too"
+            )
         lag, latency = self.lags.quantile(0.99), self.latencies.quantile(0.99)
         if lag and latency and lag > max(_LAG_SECONDS, latency * _LAG_SHARE):
             return (

@@ -64,7 +64,8 @@ class Report:
     #: Seconds since the start.
     at: float = 0.0
     sent: int = 0
-    #: From the intended time of sending to the end of the answer, in microseconds.
+    #: To the end of the answer, in microseconds: from the time at which it was due,
+    #: or, in a closed loop, from the first byte of the request.
     latencies: array[int] = field(default_factory=lambda: array("I"))
     #: How much later than intended an idle subscription was made to send: this is the
     #: worker's own delay, in microseconds.

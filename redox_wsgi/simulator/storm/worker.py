@@ -4,6 +4,7 @@ Coordinated omission is what makes load tests lie: if a slow answer delays the n
 request, the delay that the next one would have seen is never measured. With a rate, a
 latency therefore begins when the transmission was *due*, however late it was sent:
 while the subscription still had another one in flight, or while this loop was busy.
+Without a rate, it begins with the first byte, as wrk and others have it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _LARGEST_MICROSECONDS = 2**32 - 1
 class _Subscription:
     """A feed: at most one transmission in flight, the others wait their turn."""
 
-    __slots__ = ("connection", "due", "is_free", "sent_at", "source_id", "waiting")
+    __slots__ = ("begun_at", "connection", "due", "is_free", "source_id", "waiting")
 
     def __init__(self, source_id: bytes) -> None:
         self.source_id = source_id
@@ -48,8 +49,9 @@ class _Subscription:
         #: When those that wait should have been sent.
         self.waiting: deque[float] = deque()
         self.is_free = True
-        #: When the one in flight should have been sent, and when it was.
-        self.due = self.sent_at = 0.0
+        #: When the one in flight should have been sent; None: when it could be.
+        self.due: float | None = None
+        self.begun_at = 0.0
 
 
 class Worker:
@@ -83,7 +85,9 @@ class Worker:
             _Subscription(self._identities.take()) for _ in range(task.subscriptions)
         ]
         for one in self._subscriptions:
-            one.connection = Connection(selector, task.place, tls, self._on_end_of(one))
+            one.connection = Connection(
+                selector, task.place, tls, self._on_end_of(one), clock
+            )
         #: Those that got no answer and wait for a moment, the first one first.
         self._paused: deque[tuple[float, _Subscription]] = deque()
         self._begun = self._admitted = 0
@@ -190,8 +194,8 @@ class Worker:
         self._begun += 1
         self._in_flight += 1
         self._report.sent += 1
-        one.sent_at = self._clock()
-        one.due = one.sent_at if due is None else due
+        one.begun_at = self._clock()
+        one.due = due
         one.connection.begin([head, *pieces])
 
     def _begin_another(self, one: _Subscription) -> None:
@@ -214,7 +218,8 @@ class Worker:
                 self._paused.append((now + _PAUSE_SECONDS, one))
                 return
             self._report.statuses[str(status)] += 1
-            self._note(self._report.latencies, now - one.due)
+            begins = one.connection.sending_at if one.due is None else one.due
+            self._note(self._report.latencies, now - begins)
             one.is_free = True
             self._begin_another(one)
 
@@ -231,7 +236,7 @@ class Worker:
 
     def _give_up_late_ones(self, now: float) -> None:
         for one in self._subscriptions:
-            is_late = now - one.sent_at > self._task.timeout_seconds
+            is_late = now - one.begun_at > self._task.timeout_seconds
             if is_late and not one.is_free and one.connection.is_waiting:
                 one.connection.give_up("timed-out")
 
