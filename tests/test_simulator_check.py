@@ -124,6 +124,24 @@ def test_the_reference_application_passes(
     assert named(findings, Verdict.SKIPPED) <= {"https", "query-answer"}
 
 
+@pytest.mark.parametrize("server", ["gunicorn gthread", "waitress"])
+def test_the_ward_board_passes(server: str, tmp_path: Path) -> None:
+    """The reference application that people copy, with its database and its search."""
+    env = {
+        "REDOX_VERIFICATION_TOKEN": CONTRACT_TOKEN,
+        "SECRET_KEY": "only for tests, and long enough to be one",
+        "WARD_DATABASE": str(tmp_path / "ward.db"),
+    }
+    application = "example_app.wsgi:application"
+    with run_server(server, application, tmp_path / "log", env=env) as port:
+        url = f"http://127.0.0.1:{port}/redox"
+        findings = check(url, token=CONTRACT_TOKEN, query=QUERY)
+
+    assert named(findings, Verdict.FAILED) == set()
+    assert named(findings, Verdict.WARNING) == set()
+    assert named(findings, Verdict.SKIPPED) == {"https"}
+
+
 @needs_node
 def test_a_right_endpoint_in_node_passes() -> None:
     """Whatever an endpoint is written in, it is judged alike."""
