@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
-from tests.support.builders import Received
+from tests.support.builders import Received, build_application
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +26,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def received() -> Received:
     """A handler that keeps what it is given."""
     return Received()
+
+
+@pytest.fixture
+def application(received: Received) -> Any:
+    """An application with one destination at ``/redox``."""
+    return build_application(received)

@@ -46,6 +46,12 @@ def test_that_fails(application, redox_sender, redox_payload):
 '''
 
 
+@pytest.fixture
+def application(received):
+    """An application with a destination at ``/redox``."""
+    return build_application(received)
+
+
 def test_a_suite_has_the_fixtures_without_asking_for_them(pytester):
     """The entry point makes them known; a wrong answer says what is wrong with it."""
     pytester.makepyfile(SUITE)

@@ -653,19 +653,11 @@ def test_a_connection_that_cannot_be_made_is_told(monkeypatch, answers, word):
     assert (ends, fake.closed) == ([(None, word)], True)
 
 
-@pytest.mark.parametrize(
-    ("failed", "words"), [(0, []), (111, [(None, "connection-refused")])]
-)
-def test_a_connection_that_takes_its_time_is_waited_for(monkeypatch, failed, words):
-    """Over a network it is not there at once."""
+@contextlib.contextmanager
+def connect_to(monkeypatch, **answers):
+    """Begin a request over a socket that answers so."""
     reading, writing = os.pipe()
-    fake = FakeSocket(
-        connect_ex=115,
-        getpeername=OSError(107, ""),
-        getsockopt=failed,
-        fileno=reading,
-        sendmsg=1,
-    )
+    fake = FakeSocket(fileno=reading, **answers)
     monkeypatch.setattr("socket.socket", lambda *_: fake)
     ends: list[object] = []
     place = Place("127.0.0.1", 80, is_ipv6=False)
@@ -673,15 +665,42 @@ def test_a_connection_that_takes_its_time_is_waited_for(monkeypatch, failed, wor
         connection = Connection(selector, place, None, lambda *end: ends.append(end))
         connection.begin([b"x"])
         [watched] = selector.get_map().values()
-        before = fake.called.count("sendmsg")
-        connection.on_event(selectors.EVENT_WRITE)
+        yield connection, fake, watched.events, ends
         connection.close()
     os.close(reading)
     os.close(writing)
 
-    assert (watched.events, before) == (selectors.EVENT_WRITE, 0)
+
+@pytest.mark.parametrize(
+    ("failed", "words"), [(0, []), (111, [(None, "connection-refused")])]
+)
+def test_a_connection_that_takes_its_time_is_waited_for(monkeypatch, failed, words):
+    """Over a network it is not there at once."""
+    answers = {
+        "connect_ex": 115,
+        "getpeername": OSError(107, ""),
+        "getsockopt": failed,
+        "sendmsg": 1,
+    }
+    with connect_to(monkeypatch, **answers) as (connection, fake, watched, ends):
+        before = fake.called.count("sendmsg")
+        connection.on_event(selectors.EVENT_WRITE)
+
+    assert (watched, before) == (selectors.EVENT_WRITE, 0)
     assert ends == words
     assert fake.called.count("sendmsg") == (0 if failed else 1)
+
+
+@pytest.mark.parametrize(
+    ("received", "end"), [(UNAUTHORIZED, (401, None)), (b"", (None, "closed"))]
+)
+def test_what_was_said_before_hanging_up_is_heard(monkeypatch, received, end):
+    """The body cannot be sent any more, but the answer is there."""
+    answers = {"sendmsg": BrokenPipeError(), "recv": received}
+    with connect_to(monkeypatch, **answers) as (connection, _, watched, ends):
+        connection.on_event(selectors.EVENT_READ)
+
+    assert (watched, ends) == (selectors.EVENT_READ, [end])
 
 
 # TLS.
