@@ -64,8 +64,9 @@ def hash_content(body: bytes) -> str:
 def _find_attempt_ids(body: bytes) -> Iterator[tuple[int, int]]:
     try:
         logs = bytes(_decode_envelope(body).meta.logs)
-    except ValueError:
-        # JSON that msgspec refuses: see meta.py. Then every token is looked at.
+    except (ValueError, RecursionError):
+        # JSON that msgspec refuses (see meta.py), or not here, deep in the stack of who
+        # asks. Then every token is looked at.
         return _scan(body, parents=[], name=None, offset=0)
     if not logs.startswith(b"["):
         return iter(())

@@ -160,12 +160,14 @@ class Request:
             "wsgi.input_terminated"
         ):
             raise MalformedRequest("chunked-body-unsupported-by-server")
-        # One byte more: werkzeug refuses at its limit, we above ours.
-        stream = get_input_stream(self._environ, max_content_length=limit + 1)
+        # One byte more: werkzeug refuses what reaches its limit, we what passes ours.
         buffer = io.BytesIO()
         try:
+            stream = get_input_stream(self._environ, max_content_length=limit + 1)
             while chunk := stream.read(_CHUNK_BYTES):
                 buffer.write(chunk)
         except RequestEntityTooLarge as error:
             raise BodyTooLarge("body-too-large") from error
+        if buffer.tell() > limit:
+            raise BodyTooLarge("body-too-large")
         return buffer.getvalue()

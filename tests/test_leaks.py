@@ -197,6 +197,14 @@ class Asked:
         raise ValueError(request.header("authorization"), TOKEN)
 
 
+class Knowing:
+    """An authenticator that accepts, and says more than is good for a log."""
+
+    def authenticate(self, request: Request) -> Principal:
+        """Accept everybody."""
+        return Principal("key", TOKEN, frozenset([LAST_NAME]), {"sub": SENTENCE})
+
+
 def with_note(error: Exception) -> Exception:
     """Add a note to an error, as frameworks do."""
     error.add_note(SENTENCE)
@@ -292,6 +300,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "a callable that fails": {"verification_token": raises(ValueError(TOKEN))},
     "a callable of a bad token": {"verification_token": lambda: [f" {TOKEN}"]},
     "an authenticator that fails": {"authenticator": Asked()},
+    "an authenticator that knows the patient": {"authenticator": Knowing()},
 }
 
 

@@ -6,10 +6,12 @@ no parser of ours judges itself.
 
 from __future__ import annotations
 
+import inspect
 import io
 import itertools
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -416,7 +418,7 @@ def test_any_body_with_the_right_token_is_kept_whole(
     assert (reply.status, receiver.bodies) == (200, [body])
 
 
-@pytest.mark.parametrize("excess", [-1, 0, 1])
+@pytest.mark.parametrize("excess", [-1, 0, 1, 2])
 @pytest.mark.parametrize("coding", ["announced", "chunked", "identity"])
 def test_a_body_is_too_large_from_the_first_byte_above_the_limit(
     excess: int, coding: str
@@ -501,6 +503,33 @@ def test_a_subclass_of_the_verification_token_is_asked_itself() -> None:
 
         assert reply.status == 401
     assert handled == []
+
+
+def test_a_request_is_checked_against_the_tokens_that_were_loaded_for_it() -> None:
+    """Another thread may load older ones then: what was taken back stays refused."""
+
+    def ask(token: str) -> Principal:
+        return gate.authenticate(
+            Request(build_environ(headers={"authorization": token}))
+        )
+
+    class Interrupted(str):
+        """A token at whose comparison another thread gets its turn."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            assert ask(f"Bearer {OLD_TOKEN}").subject == "0"
+            return str.__eq__(self, other)
+
+    lists: list[list[str]] = [[TOKEN], [Interrupted(TOKEN)], [OLD_TOKEN]]
+    loaded = iter(lists)
+    gate = VerificationToken(lambda: next(loaded))
+    assert ask(f"Bearer {TOKEN}").subject == "0"
+
+    with pytest.raises(AuthenticationFailed):
+        ask(f"Bearer {OLD_TOKEN}")
 
 
 # Classes and values of the user's own.
@@ -872,6 +901,22 @@ def test_any_payload_has_an_identity_of_its_own(members: list[tuple[str, str]]) 
 
     assert identify(body) != identify(longer)
     assert identify(body) == hash_content(body)
+
+
+def test_the_identity_is_the_same_however_deep_in_the_stack_it_is_asked_for() -> None:
+    """A handler behind many frames has less left for lists in lists in lists."""
+
+    def ask_below(frames: int, transmission: Transmission) -> str:
+        if frames == 0:
+            return transmission.identity
+        return ask_below(frames - 1, transmission)
+
+    body = b'{"Meta":{"Logs":[{"AttemptID":"1"}]},"x":' + b"[" * 300 + b"]" * 300 + b"}"
+    frames = sys.getrecursionlimit() - len(inspect.stack(0)) - 150
+
+    below = ask_below(frames, Transmission(body, received_at=NOW))
+
+    assert below == identify(body)
 
 
 # Answers.
