@@ -59,13 +59,14 @@ class Response:
             raise ValueError("The status of a Response must be from 200 to 599.")
         if self.body and self.status in _WITHOUT_BODY:
             raise ValueError("A Response of this status has no body.")
+        # At once: it may be an iterator.
+        object.__setattr__(self, "headers", tuple(map(tuple, self.headers)))
         for name, value in (("Content-Type", self.content_type), *self.headers):
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise ValueError("A header of a Response is no HTTP header.")
         for name, _ in self.headers:
             if is_hop_by_hop_header(name) or name.lower() in _OURS:
                 raise ValueError(f"The header {name} is not the handler's to set.")
-        object.__setattr__(self, "headers", tuple(map(tuple, self.headers)))
         reason = HTTP_STATUS_CODES.get(self.status, "Unknown")
         object.__setattr__(self, "status_line", f"{self.status} {reason}")
 

@@ -105,11 +105,12 @@ def test_headers_are_pairs_of_text(headers: Any) -> None:
         Response(headers=headers)
 
 
-def test_headers_may_be_lists() -> None:
+def test_headers_may_be_any_iterable_of_pairs() -> None:
     """They become what start_response wants."""
-    headers: Any = [["X-A", "b"]]
+    for headers in ([["X-A", "b"]], iter([("X-A", "b")])):
+        response = Response(headers=headers)  # type: ignore[arg-type]
 
-    assert Response(headers=headers).header_list[-1] == ("X-A", "b")
+        assert response.header_list[-1] == ("X-A", "b")
 
 
 @pytest.mark.parametrize(
