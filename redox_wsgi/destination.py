@@ -105,18 +105,7 @@ class Destination:
             )
         if name is not None:
             _check_name(name)
-        if isinstance(max_body_bytes, bool) or not (
-            isinstance(max_body_bytes, int) and max_body_bytes >= MAX_VERIFICATION_BYTES
-        ):
-            raise ConfigurationError(
-                f"max_body_bytes is a number of at least {MAX_VERIFICATION_BYTES}."
-            )
-        if observer is not None and not callable(observer):
-            raise ConfigurationError("An observer must be callable with one Outcome.")
-        if not isinstance(require_https, bool):
-            raise ConfigurationError("require_https is True or False.")
-        if not callable(now):
-            raise ConfigurationError("now must be callable: it tells the time.")
+        _check_settings(max_body_bytes, require_https, observer, now)
         self.name = name
         self.max_body_bytes = max_body_bytes
         self._handler = handler
@@ -251,6 +240,23 @@ class Destination:
         # Whatever the handler raised, its text is not ours to repeat.
         except Exception as error:
             raise HandlerFailed("handler-raised") from error
+
+
+def _check_settings(
+    max_body_bytes: object, require_https: object, observer: object, now: object
+) -> None:
+    if isinstance(max_body_bytes, bool) or not (
+        isinstance(max_body_bytes, int) and max_body_bytes >= MAX_VERIFICATION_BYTES
+    ):
+        raise ConfigurationError(
+            f"max_body_bytes is a number of at least {MAX_VERIFICATION_BYTES}."
+        )
+    if observer is not None and not callable(observer):
+        raise ConfigurationError("An observer must be callable with one Outcome.")
+    if not isinstance(require_https, bool):
+        raise ConfigurationError("require_https is True or False.")
+    if not callable(now):
+        raise ConfigurationError("now must be callable: it tells the time.")
 
 
 def _check_name(name: str) -> None:

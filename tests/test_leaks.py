@@ -157,7 +157,7 @@ def test_the_search_finds_every_canary_and_nothing_else() -> None:
 def test_a_planted_log_line_of_a_library_is_captured() -> None:
     """The capture sees every logger, from level DEBUG on."""
     with capture_logs() as records:
-        logging.getLogger("some.library").debug("sent %s", TOKEN)
+        logging.getLogger("some.package").debug("sent %s", TOKEN)
 
     assert find(records) == ["the verification token"]
 
