@@ -168,6 +168,4 @@ class Request:
                 buffer.write(chunk)
         except RequestEntityTooLarge as error:
             raise BodyTooLarge("body-too-large") from error
-        if buffer.tell() > limit:
-            raise BodyTooLarge("body-too-large")
         return buffer.getvalue()
