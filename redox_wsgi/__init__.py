@@ -14,7 +14,9 @@ from redox_wsgi.errors import (
     DeliveryFailed,
     HandlerFailed,
     HttpsRequired,
+    InboxUnavailable,
     InsufficientScope,
+    LostLease,
     MalformedRequest,
     MethodNotAllowed,
     RedoxError,
@@ -28,7 +30,12 @@ from redox_wsgi.reporting import Observer, Outcome
 from redox_wsgi.request import Request
 from redox_wsgi.response import Response
 from redox_wsgi.routing import Router
-from redox_wsgi.transmission import JsonObject, PatientIdentifier, Transmission
+from redox_wsgi.transmission import (
+    Entry,
+    JsonObject,
+    PatientIdentifier,
+    Transmission,
+)
 
 __all__ = [
     "NO_CREDENTIALS",
@@ -42,11 +49,14 @@ __all__ = [
     "ConfigurationError",
     "DeliveryFailed",
     "Destination",
+    "Entry",
     "Handler",
     "HandlerFailed",
     "HttpsRequired",
+    "InboxUnavailable",
     "InsufficientScope",
     "JsonObject",
+    "LostLease",
     "MalformedRequest",
     "Meta",
     "MethodNotAllowed",

@@ -186,6 +186,20 @@ class HandlerFailed(DeliveryFailed):
     error = "handler_failed"
 
 
+class InboxUnavailable(DeliveryFailed):
+    """The inbox's store cannot be used now, so the transmission is not kept.
+
+    Redox sees 503, pauses the subscription and sends the transmission again.
+    """
+
+
+class LostLease(RedoxError):
+    """An entry is no longer this worker's: the lease ended and another may have it.
+
+    Redox sees nothing of it: the entry is stored, and is handled again.
+    """
+
+
 class AuthenticatorUnavailable(DeliveryFailed):
     """What an authenticator depends on is down, so nobody can tell who sent this.
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -63,6 +63,45 @@ class PatientIdentifier:
     id_type: str | None = field(repr=False)
 
 
+class Entry(Protocol):
+    """The entry of an inbox that a handler was given, while it runs.
+
+    Attributes:
+        id: Its number; lower means that it arrived earlier within its lane.
+        lane: The key of its lane.
+        attempt: How often it was given to a handler, this time included.
+        fence: The number of this claim on its lane; a later claim has a higher one,
+            so that what the handler changes elsewhere can refuse a lower one.
+    """
+
+    @property
+    def id(self) -> int: ...  # noqa: D102 - described above
+    @property
+    def lane(self) -> str: ...  # noqa: D102
+    @property
+    def attempt(self) -> int: ...  # noqa: D102
+    @property
+    def fence(self) -> int: ...  # noqa: D102
+    @property
+    def is_lost(self) -> bool:
+        """Whether the lease ended: another worker may have the entry by now."""
+        ...
+
+    def complete(self, connection: Any) -> None:
+        """Complete the entry within a transaction of the handler's own.
+
+        Args:
+            connection: A psycopg connection in a transaction of READ COMMITTED, to the
+                database of the inbox. The caller commits.
+
+        Raises:
+            LostLease: The entry is another worker's; roll back.
+            ConfigurationError: The inbox is not in PostgreSQL, or the isolation level
+                is another.
+        """
+        ...
+
+
 class Transmission:
     """One delivery of a message to one destination.
 
@@ -75,6 +114,8 @@ class Transmission:
         content_type: The request's content type as sent, or None.
         principal: Who was proved to have sent it.
         destination: The name of the destination that received it.
+        entry: The inbox's entry that it was read from; None while Redox waits for the
+            answer.
 
     Example:
         >>> from datetime import UTC
@@ -94,6 +135,7 @@ class Transmission:
         "body",
         "content_type",
         "destination",
+        "entry",
         "principal",
         "received_at",
     )
@@ -106,12 +148,14 @@ class Transmission:
         content_type: str | None = None,
         principal: Principal | None = None,
         destination: str = "/redox",
+        entry: Entry | None = None,
     ) -> None:
         self.body = body
         self.received_at = received_at
         self.content_type = content_type
         self.principal = principal
         self.destination = destination
+        self.entry = entry
         self._format, self._meta = read_meta(body)
         self._folded_names: tuple[str, str] | None = None
         self._payload: Any = msgspec.UNSET
@@ -120,6 +164,11 @@ class Transmission:
 
     def __repr__(self) -> str:
         return f"<Transmission: {self._format}, {len(self.body)} bytes>"
+
+    @property
+    def attempt(self) -> int:
+        """How often a handler was given this, this time included: 1 without an inbox."""
+        return self.entry.attempt if self.entry is not None else 1
 
     @property
     def format(self) -> Format:

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.builders import Received, build_application
+from tests.support.postgresql import postgresql_server_url, postgresql_url
+from tests.support.stores import inbox_url, store
+
+# Fixtures that many files use.
+__all__ = ["inbox_url", "postgresql_server_url", "postgresql_url", "store"]
 
 
 @pytest.fixture(autouse=True)

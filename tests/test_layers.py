@@ -23,7 +23,7 @@ ROWS = [
     {"principal", "request", "response", "meta", "identity"},
     {"transmission"},
     {"reporting", "handler", "authentication"},
-    {"verification", "routing"},
+    {"verification", "routing", "inbox"},
     {"destination"},
     {"middleware"},
     {"__init__"},
@@ -42,6 +42,9 @@ FORBIDDEN = {
     ("request", "meta"),
     ("response", "meta"),
     ("destination", "routing"),
+    ("destination", "inbox"),
+    ("inbox", "request"),
+    ("inbox", "authentication"),
 }
 
 
