@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from redox_wsgi.inbox.entry import UNANSWERED_QUERY, Arrival, Receipt, State, Stats
+from redox_wsgi.inbox.encryption import Sealer
+from redox_wsgi.inbox.entry import (
+    UNANSWERED_QUERY,
+    Arrival,
+    Claim,
+    EntryRecord,
+    Receipt,
+    State,
+    Stats,
+)
 from redox_wsgi.inbox.lane import build_lane_key
 from redox_wsgi.inbox.location import open_store
 from redox_wsgi.inbox.store import Store
@@ -38,10 +48,13 @@ class Inbox:
         url: Where to keep them: ``sqlite:///inbox.db`` (a path below the current
             folder), ``sqlite:////var/lib/inbox.db`` (an absolute one),
             ``postgresql://user@host/database``, or ``memory://`` for tests.
+        encryption_keys: Seal bodies with the first of these, open them with any; see
+            ``build_encryption_key``. None keeps them as they came.
         now: The clock: aware, in UTC.
 
     Raises:
-        ConfigurationError: The URL names no store, or its extra is not installed.
+        ConfigurationError: The URL names no store, a key is malformed, or an extra is
+            not installed.
 
     Example:
         >>> from redox_wsgi import Destination
@@ -51,9 +64,16 @@ class Inbox:
         0
     """
 
-    def __init__(self, url: str, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        encryption_keys: Sequence[str] | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
         #: What keeps the entries.
         self.store: Store = open_store(url, now)
+        self._sealer = None if encryption_keys is None else Sealer(encryption_keys)
 
     def __repr__(self) -> str:
         return f"<Inbox in {type(self.store).__name__}>"
@@ -70,6 +90,9 @@ class Inbox:
                 again.
         """
         arrival = _build_arrival(transmission)
+        if self._sealer is not None:
+            sealed = self._sealer.seal(arrival.body, _bind(arrival))
+            arrival = replace(arrival, body=sealed)
         receipt = self.store.put(arrival)
         if arrival.state is State.DEAD:
             _logger.error(
@@ -92,29 +115,28 @@ class Inbox:
         return self.store.stats()
 
     def read(
-        self,
-        entry_id: int,
-        head: str,
-        received_at: datetime,
-        entry: Entry | None = None,
+        self, kept: Claim | EntryRecord, entry: Entry | None = None
     ) -> Transmission:
         """Read the transmission that an entry keeps, equal to the one that was put.
 
         Args:
-            entry_id: The number of the entry.
-            head: As the store has it.
-            received_at: As the store has it.
+            kept: The entry, as claimed or as found.
             entry: What the handler shall find as ``transmission.entry``.
 
         Raises:
             BodyDamaged: The body is missing or not what was put.
             InboxUnavailable: The store cannot be read now.
         """
-        facts = json.loads(head)
+        body = self.store.read_body(
+            kept.entry_id if isinstance(kept, Claim) else kept.id
+        )
+        if self._sealer is not None:
+            body = self._sealer.open(body, _bind(kept))
+        facts = json.loads(kept.head)
         principal = facts.get("principal")
         return Transmission(
-            self.store.read_body(entry_id),
-            received_at=received_at,
+            body,
+            received_at=kept.received_at,
             content_type=facts.get("content_type"),
             principal=principal and _build_principal(*principal),
             destination=facts["destination"],
@@ -140,6 +162,11 @@ def _build_arrival(transmission: Transmission) -> Arrival:
         state=State.DEAD if is_query else State.WAITING,
         error=UNANSWERED_QUERY if is_query else None,
     )
+
+
+def _bind(kept: Arrival | Claim | EntryRecord) -> bytes:
+    # The body of one entry must not pass for that of another.
+    return "\0".join([kept.lane, kept.identity, kept.head]).encode()
 
 
 def _write_head(transmission: Transmission) -> str:
