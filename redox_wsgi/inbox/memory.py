@@ -262,7 +262,7 @@ class MemoryStore:
         """See ``Store.find_entry``."""
         with self._changed:
             entry = self._entries.get(entry_id)
-            return entry and entry.record
+            return None if entry is None else entry.record
 
     def halt_lane(self, lane: str) -> bool:
         """See ``Store.halt_lane``."""
