@@ -9,10 +9,16 @@ import pytest
 
 from tests.support.builders import Received, build_application
 from tests.support.postgresql import postgresql_server_url, postgresql_url
-from tests.support.stores import inbox_url, store
+from tests.support.stores import inbox_url, lasting_inbox_url, store
 
 # Fixtures that many files use.
-__all__ = ["inbox_url", "postgresql_server_url", "postgresql_url", "store"]
+__all__ = [
+    "inbox_url",
+    "lasting_inbox_url",
+    "postgresql_server_url",
+    "postgresql_url",
+    "store",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import logging
 import secrets
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -129,6 +130,27 @@ def test_what_a_worker_reads_equals_what_was_put(inbox: Inbox, body: bytes) -> N
     # PostgreSQL and SQLite keep a moment to the millisecond or better.
     assert abs((read.received_at - put.received_at).total_seconds()) < 0.0011
     assert (read.entry, read.attempt) == (None, 1)
+
+
+def test_an_entry_is_read_by_its_number(inbox: Inbox) -> None:
+    """Whoever it was handed on to needs no body in a message of a broker."""
+    inbox(build_transmission())
+    (record,) = inbox.store.find_entries(Selection())
+
+    assert inbox.read_entry(record.id).body == NOTIFICATION
+
+
+def test_an_entry_without_a_body_is_not_read(inbox: Inbox) -> None:
+    """It never was, or it is pruned: both are said in one way."""
+    inbox(build_transmission())
+    claim = inbox.store.claim("token", 60.0)
+    assert claim is not None
+    inbox.store.complete(claim)
+    inbox.store.prune(State.DONE, utc_now() + timedelta(days=1))
+
+    for number in (claim.entry_id, 10**9):
+        with pytest.raises(BodyDamaged, match="body-missing"):
+            inbox.read_entry(number)
 
 
 def test_a_transmission_without_a_principal_is_read_without_one(inbox: Inbox) -> None:

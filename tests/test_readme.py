@@ -56,11 +56,13 @@ def database(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Any:
+def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run a block as a module, with the variables that it reads."""
     for name in ("REDOX_VERIFICATION_TOKEN", "STAGING_TOKEN", "PRODUCTION_TOKEN"):
         monkeypatch.setenv(name, TOKEN)
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"{TOKEN}\n")
+    # An inbox is a file below the current folder.
+    monkeypatch.chdir(tmp_path)
 
     def run(block: str) -> dict[str, Any]:
         module = types.ModuleType("shown")

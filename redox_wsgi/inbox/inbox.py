@@ -22,7 +22,7 @@ from redox_wsgi.inbox.entry import (
 )
 from redox_wsgi.inbox.lane import build_lane_key
 from redox_wsgi.inbox.location import open_store
-from redox_wsgi.inbox.store import Store
+from redox_wsgi.inbox.store import BodyDamaged, Store
 from redox_wsgi.principal import Principal
 from redox_wsgi.reporting import loggable
 from redox_wsgi.transmission import Entry, JsonObject, Transmission
@@ -142,6 +142,19 @@ class Inbox:
             destination=facts["destination"],
             entry=entry,
         )
+
+    def read_entry(self, entry_id: int) -> Transmission:
+        """Read the transmission of one entry, by the number that was handed on.
+
+        Raises:
+            BodyDamaged: There is no such entry, its body was pruned, or it is not what
+                was put.
+            InboxUnavailable: The store cannot be read now.
+        """
+        record = self.store.find_entry(entry_id)
+        if record is None or record.state is State.EMPTIED:
+            raise BodyDamaged("body-missing")
+        return self.read(record)
 
     def close(self) -> None:
         """Close the connections of this process."""

@@ -28,20 +28,27 @@ def fresh_store(url: str) -> Iterator[Store]:
         store.close()
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.postgres),
-    ]
-)
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
+
+
+@pytest.fixture(params=["memory", "sqlite", POSTGRESQL])
 def inbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of an empty inbox, of every kind in turn."""
+    return _name_inbox(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", POSTGRESQL])
+def lasting_inbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty inbox that outlives its processes."""
+    return _name_inbox(request, tmp_path)
+
+
+def _name_inbox(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgresql_url")
         return url
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'inbox.db'}"
+        return f"sqlite:///{folder / 'inbox.db'}"
     return "memory://"
 
 
