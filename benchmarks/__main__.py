@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from benchmarks import imports, in_process, large, served, timing
+from benchmarks.inbox import claiming, large_bodies, storing
+from benchmarks.inbox import served as inbox_served
 from benchmarks.measure import QUICK, Effort
 from benchmarks.table import Row, print_rows
 
@@ -20,6 +22,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Effort], Iterator[Row]]]] = {
     "served": ("Under gunicorn, one sync worker", served.measure),
     "large": ("A body with a large file", large.measure),
     "imports": ("Import", imports.measure),
+    "storing": ("Keep a transmission of 4 KB", storing.measure),
+    "claiming": ("Claim an entry and complete it", claiming.measure),
+    "large-bodies": ("Small transmissions beside large ones", large_bodies.measure),
+    "inbox-served": ("The inbox under gunicorn", inbox_served.measure),
 }
 
 

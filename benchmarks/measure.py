@@ -36,6 +36,8 @@ class Effort:
     served_seconds: int = 1
     large_megabytes: int = 40
     timing_blocks: int = 4000
+    puts: int = 50
+    entries: int = 1_000_000
 
 
 QUICK = Effort(
@@ -46,6 +48,8 @@ QUICK = Effort(
     served_seconds=1,
     large_megabytes=4,
     timing_blocks=30,
+    puts=2,
+    entries=2_000,
 )
 
 

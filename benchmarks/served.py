@@ -6,6 +6,7 @@ itself takes most of the time, so the ratio says what a deployment would notice.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -36,13 +37,15 @@ _START_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """One gunicorn, and the port it serves."""
+
     port: int
     #: The process ID of gunicorn's master.
     master: int
 
     def worker_seconds(self) -> float | None:
-        """Return the processor time of the worker so far; None unless on Linux."""
+        """Return the processor time of one worker so far; None unless on Linux."""
         try:
             children = Path(f"/proc/{self.master}/task/{self.master}/children")
             worker = children.read_text().split()[0]
@@ -67,7 +70,7 @@ def measure(effort: Effort) -> Iterator[Row]:
     with ExitStack() as stack:
         script = stack.enter_context(_script())
         servers = {
-            name: stack.enter_context(_server(application))
+            name: stack.enter_context(run_gunicorn(application))
             for name, application in _APPLICATIONS.items()
         }
         for server in servers.values():
@@ -111,15 +114,21 @@ def _script() -> Iterator[str]:
 
 
 @contextmanager
-def _server(application: str) -> Iterator[_Server]:
+def run_gunicorn(
+    application: str, *, workers: int = 1, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Serve an application with sync workers until the block ends."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "--log-level", "warning"]
-    command += ["--workers", "1", "--worker-class", "sync"]
+    command += ["--workers", str(workers), "--worker-class", "sync"]
     command += ["--bind", f"127.0.0.1:{port}", application]
-    with subprocess.Popen(command, cwd=_ROOT) as process:  # noqa: S603 - as above
+    environment = {**os.environ, **(env or {})}
+    with subprocess.Popen(  # noqa: S603 - as above
+        command, cwd=_ROOT, env=environment
+    ) as process:
         try:
             _wait_for(port, process)
-            yield _Server(port, process.pid)
+            yield Server(port, process.pid)
         finally:
             process.terminate()
             try:
@@ -145,7 +154,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("gunicorn did not start.")
 
 
-def _ask(server: _Server, script: str, seconds: int) -> tuple[float, float | None]:
+def _ask(server: Server, script: str, seconds: int) -> tuple[float, float | None]:
     """Return the seconds a request took: by the clock, and of the worker's processor.
 
     Every answer must be a success.

@@ -1,0 +1,3 @@
+"""The inbox: what it costs to keep a transmission, and to take it out again."""
+
+from __future__ import annotations

@@ -1,0 +1,102 @@
+"""The whole way under gunicorn: from the request of Redox to the commit and the 200."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import NotFound
+
+from benchmarks.contenders import build_ours
+from benchmarks.measure import Effort, Samples
+from benchmarks.served import run_gunicorn
+from benchmarks.table import Row, milliseconds
+from benchmarks.traffic import PATH, TOKEN
+from redox_wsgi import Destination, RedoxMiddleware
+from redox_wsgi.inbox import Inbox
+from redox_wsgi.simulator.storm import Storm, StormPlan
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+_EMPTY = "an empty handler"
+_INBOX = "Inbox, SQLite"
+_WORKERS = 2
+_SUBSCRIPTIONS = 16
+_LONGEST_SECONDS = 0.025
+
+
+def build_application() -> WSGIApplication:
+    """Build what gunicorn serves, in the worker: the inbox that is named, or none."""
+    url = os.environ.get("BENCHMARK_INBOX")
+    if not url:
+        return build_ours(NotFound())
+    destination = Destination(Inbox(url), verification_token=TOKEN)
+    return RedoxMiddleware(NotFound(), {PATH: destination})
+
+
+def measure(effort: Effort) -> Iterator[Row]:
+    """Measure the top rate, then how long answers take at half of it."""
+    samples = Samples([_EMPTY, _INBOX])
+    latencies = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        inboxes = {_EMPTY: "", _INBOX: f"sqlite:///{folder / 'inbox.db'}"}
+        ports = {
+            name: stack.enter_context(
+                run_gunicorn(
+                    f"{__name__}:build_application()",
+                    workers=_WORKERS,
+                    env={"BENCHMARK_INBOX": inbox},
+                )
+            ).port
+            for name, inbox in inboxes.items()
+        }
+        for number in range(effort.served_rounds):
+            for name in list(ports) if number % 2 else reversed(ports):
+                rate, _ = _storm(ports[name], effort.served_seconds)
+                samples.seconds[name].append(1 / rate)
+        half = 1 / samples.typical(_INBOX) / 2
+        for _ in range(effort.served_rounds):
+            _, p99 = _storm(ports[_INBOX], effort.served_seconds, half)
+            latencies.append(p99)
+    yield Row(_EMPTY, f"{1 / samples.typical(_EMPTY):.0f} /s")
+    yield Row(
+        _INBOX,
+        f"{1 / samples.typical(_INBOX):.0f} /s",
+        samples.ratio(_EMPTY, _INBOX),
+        _EMPTY,
+        at_least=0.7,
+    )
+    yield Row(
+        f"{_INBOX}, p99 at {half:.0f} /s",
+        milliseconds(median(latencies)),
+        median(latencies) / _LONGEST_SECONDS,
+        f"{_LONGEST_SECONDS * 1000:.0f} ms",
+        at_most=1.0,
+    )
+
+
+def _storm(port: int, seconds: int, rate: float | None = None) -> tuple[float, float]:
+    """Return how many were answered a second, and the 99 % latency in seconds."""
+    plan = StormPlan(
+        url=f"http://127.0.0.1:{port}{PATH}",
+        verification_token=TOKEN,
+        subscriptions=_SUBSCRIPTIONS,
+        count=10_000_000,
+        seconds=seconds,
+        rate=rate,
+    )
+    with Storm(plan) as storm:
+        for _ in storm.watch():
+            pass
+    tally = storm.tally
+    if not tally.is_right:
+        raise SystemExit("Not every transmission was answered 200.")
+    [p99] = tally.latencies.quantiles([0.99])
+    return tally.rate, p99 or 0.0
