@@ -1,7 +1,8 @@
 """The demonstration: ``python -m example_app``.
 
-Starts the application under gunicorn with invented secrets, plays a morning of Redox
-against it and then leaves it running, so that the board can be looked at.
+Starts the application under gunicorn with invented secrets and the worker of its inbox
+beside it, plays a morning of Redox against it and then leaves both running, so that the
+board can be looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import secrets
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from example_app.settings import (
     read_settings,
     write_address,
 )
+from redox_wsgi.inbox import Inbox, Stats
 from redox_wsgi.simulator import Sender, SimulatorError
 
 _EVERYWHERE = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104 - to be told apart
@@ -66,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, SimulatorError) as error:
         return _complain(str(error))
     except ServerFailed as failure:
-        return _complain(f"gunicorn does not serve. It said last:\n{failure}")
+        return _complain(str(failure))
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0 if is_right else 1
@@ -88,12 +91,22 @@ def _demonstrate(directory: Path, *, once: bool) -> bool:
         console.print(
             f"The ward board listens to Redox at {url}\n", style="bold", soft_wrap=True
         )
-        is_right = _show_play(console, url, token)
+        inbox = Inbox(settings.inbox, encryption_keys=settings.inbox_keys or None)
+        is_right = _show_play(console, url, token, lambda: _wait_for(server, inbox))
+        console.print(_tell_inbox(inbox.stats()))
+        console.print(
+            "\nAll answers were right."
+            if is_right
+            else "\nNot all answers were right.",
+            style="bold green" if is_right else "bold red",
+        )
+        inbox.close()
         if not once:
             console.print(
                 f"\nThe board:  {address}/"
                 f"\nPassword:   {_tell_password(settings)}"
-                f"\nIts log:    {server.error_log}"
+                f"\nIts logs:   {', '.join(map(str, server.logs))}"
+                f"\nIts inbox:  redox-wsgi inbox stats --inbox {settings.inbox}"
                 "\n\nCtrl-C ends it.",
                 soft_wrap=True,
             )
@@ -121,6 +134,7 @@ def _build_environment(directory: Path) -> dict[str, str]:
         # The demonstration has no TLS, so the cookie must go without.
         "BOARD_INSECURE_COOKIE": "1",
         "WARD_DATABASE": str(directory / "ward.db"),
+        "REDOX_INBOX": f"sqlite:///{directory / 'inbox.db'}",
     }
     environment = {**invented, **given}
     host, port = read_address(environment)
@@ -140,16 +154,27 @@ def _build_environment(directory: Path) -> dict[str, str]:
     return {**environment, "PORT": str(port)}
 
 
-def _show_play(console: Console, url: str, token: str) -> bool:
+def _wait_for(server: Server, inbox: Inbox) -> None:
+    """Wait until the worker has handled what is in the inbox."""
+    server.wait_until(lambda: inbox.stats().waiting == 0)
+
+
+def _show_play(
+    console: Console, url: str, token: str, settle: Callable[[], None]
+) -> bool:
     is_right = True
-    for scene in play(url, token, datetime.now(UTC)):
+    for scene in play(url, token, datetime.now(UTC), settle):
         is_right = is_right and scene.is_right
         console.print(_build_line(scene))
-    console.print(
-        "\nAll answers were right." if is_right else "\nNot all answers were right.",
-        style="bold green" if is_right else "bold red",
-    )
     return is_right
+
+
+def _tell_inbox(stats: Stats) -> str:
+    repeats = "repeat" if stats.repeats == 1 else "repeats"
+    return (
+        f"\nThe inbox kept {stats.done} transmissions, its worker handled them; "
+        f"{stats.repeats} {repeats}."
+    )
 
 
 def _build_line(scene: Scene) -> Table:

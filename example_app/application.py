@@ -1,4 +1,4 @@
-"""The application, wired: a Flask application behind one Redox destination."""
+"""The application, wired: a Flask application, one Redox destination, an inbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Flask
 
 from example_app.board import board, explain_failure
 from example_app.database import Database
-from example_app.handlers import router
+from example_app.handlers import build_door
 from example_app.settings import Settings
 from example_app.sign_in import sign_in
 from redox_wsgi import (
@@ -19,6 +19,7 @@ from redox_wsgi import (
     Reply,
     Transmission,
 )
+from redox_wsgi.inbox import Inbox
 
 # A sign-in lasts as long as a shift.
 _SHIFT = timedelta(hours=12)
@@ -31,7 +32,8 @@ def create_app(settings: Settings) -> Flask:
     """Build the application; nothing is opened before the first request.
 
     Raises:
-        redox_wsgi.ConfigurationError: A token cannot be one.
+        redox_wsgi.ConfigurationError: A token or an encryption key cannot be one, or
+            the URL names no inbox.
     """
     app = Flask(__name__)
     is_secure = not settings.is_cookie_insecure
@@ -48,6 +50,8 @@ def create_app(settings: Settings) -> Flask:
         SESSION_REFRESH_EACH_REQUEST=False,
     )
     app.extensions["database"] = Database(settings.database)
+    inbox = Inbox(settings.inbox, encryption_keys=settings.inbox_keys or None)
+    app.extensions["inbox"] = inbox
 
     if settings.board_password is None:
         app.logger.warning("BOARD_PASSWORD is not set, so there is no board.")
@@ -57,7 +61,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_error_handler(DeliveryFailed, explain_failure)
 
     destination = Destination(
-        in_context_of(app, router),
+        in_context_of(app, build_door(inbox)),
         verification_token=list(settings.verification_tokens),
     )
     app.wsgi_app = RedoxMiddleware(  # type: ignore[method-assign]
@@ -69,7 +73,8 @@ def create_app(settings: Settings) -> Flask:
 def in_context_of(app: Flask, handler: Handler) -> Handler:
     """Give a handler Flask's application context: ``current_app`` and extensions.
 
-    The middleware stands before Flask, so Flask has no context yet when it calls.
+    The middleware stands before Flask, and the worker has no Flask around it at all, so
+    there is no context yet when they call.
     """
 
     def receive(transmission: Transmission) -> Reply:

@@ -1,6 +1,8 @@
 """What each event means for the ward: one function per event.
 
-A message that no function is registered for is counted, and its subscription goes on.
+``notifications`` is run by the worker, over what the inbox has kept; ``build_door``
+stands where Redox waits for an answer. A message that no function is registered for is
+counted, and its subscription goes on.
 """
 
 from __future__ import annotations
@@ -17,20 +19,21 @@ from example_app.record import Record, count, fold_event, get_database, recorded
 from example_app.search import search
 from example_app.visits import renumber
 from redox_wsgi import JsonObject, Router, Transmission
+from redox_wsgi.inbox import Inbox
 
-router = Router()
+notifications = Router()
 
 
-@router.on("PatientAdmin", "NewPatient")
-@router.on("PatientAdmin", "PatientUpdate")
+@notifications.on("PatientAdmin", "NewPatient")
+@notifications.on("PatientAdmin", "PatientUpdate")
 @recorded
 def keep_patient(record: Record) -> None:
     """Somebody became known, or better known."""
     record.patient()
 
 
-@router.on("PatientAdmin", "PreAdmit")
-@router.on("PatientAdmin", "Registration")
+@notifications.on("PatientAdmin", "PreAdmit")
+@notifications.on("PatientAdmin", "Registration")
 @recorded
 def expect(record: Record) -> None:
     """Somebody is announced; a registration may also come after the arrival."""
@@ -41,7 +44,7 @@ def expect(record: Record) -> None:
         visit.take_step(record.event, "expected", record.happened_at, record.place)
 
 
-@router.on("PatientAdmin", "Arrival")
+@notifications.on("PatientAdmin", "Arrival")
 @recorded
 def arrive(record: Record) -> None:
     """Somebody is here."""
@@ -52,7 +55,7 @@ def arrive(record: Record) -> None:
         visit.take_step(record.event, "here", record.happened_at, record.place)
 
 
-@router.on("PatientAdmin", "Transfer")
+@notifications.on("PatientAdmin", "Transfer")
 @recorded
 def transfer(record: Record) -> None:
     """Somebody lies in another bed; who came before we listened is here as well."""
@@ -61,7 +64,7 @@ def transfer(record: Record) -> None:
         visit.take_step(record.event, "here", record.happened_at, record.place)
 
 
-@router.on("PatientAdmin", "Discharge")
+@notifications.on("PatientAdmin", "Discharge")
 @recorded
 def discharge(record: Record) -> None:
     """Somebody left."""
@@ -73,7 +76,7 @@ def discharge(record: Record) -> None:
         )
 
 
-@router.on("PatientAdmin", "Cancel")
+@notifications.on("PatientAdmin", "Cancel")
 @recorded
 def cancel(record: Record) -> None:
     """What was told was a mistake: things stand again as they did before."""
@@ -81,7 +84,7 @@ def cancel(record: Record) -> None:
     record.visit().undo(fold_event(canceled))
 
 
-@router.on("PatientAdmin", "VisitUpdate")
+@notifications.on("PatientAdmin", "VisitUpdate")
 @recorded
 def update_visit(record: Record) -> None:
     """More is known of a visit; of an unknown one not whether the patient is here."""
@@ -92,7 +95,7 @@ def update_visit(record: Record) -> None:
         visit.correct_place(record.place)
 
 
-@router.on("PatientAdmin", "PatientMerge")
+@notifications.on("PatientAdmin", "PatientMerge")
 @recorded
 def merge_patients(record: Record) -> None:
     """Two records are one person: the previous identifiers go over to the patient.
@@ -105,16 +108,16 @@ def merge_patients(record: Record) -> None:
     merge(record.db, record.source, survivor, previous)
 
 
-@router.on("PatientAdmin", "VisitMerge")
+@notifications.on("PatientAdmin", "VisitMerge")
 @recorded
 def merge_visit(record: Record) -> None:
     """A visit was under the wrong patient: only the visit moves."""
     record.visit()
 
 
-@router.on("Scheduling", "New")
-@router.on("Scheduling", "Reschedule")
-@router.on("Scheduling", "Modification")
+@notifications.on("Scheduling", "New")
+@notifications.on("Scheduling", "Reschedule")
+@notifications.on("Scheduling", "Modification")
 @recorded
 def book(record: Record) -> None:
     """There is an appointment, perhaps under another number than before."""
@@ -132,7 +135,7 @@ def book(record: Record) -> None:
         visit.correct_place(record.place)
 
 
-@router.on("Scheduling", "Cancel")
+@notifications.on("Scheduling", "Cancel")
 @recorded
 def cancel_appointment(record: Record) -> None:
     """There will be no appointment."""
@@ -141,7 +144,7 @@ def cancel_appointment(record: Record) -> None:
         visit.take_step(record.event, "canceled", record.happened_at, record.place)
 
 
-@router.on("Scheduling", "NoShow")
+@notifications.on("Scheduling", "NoShow")
 @recorded
 def miss_appointment(record: Record) -> None:
     """Somebody did not come."""
@@ -150,7 +153,12 @@ def miss_appointment(record: Record) -> None:
         visit.take_step(record.event, "missed", record.happened_at, record.place)
 
 
-@router.on("PatientSearch", "Query")
+@notifications.otherwise
+@recorded
+def only_count(record: Record) -> None:
+    """Count it."""
+
+
 def answer_search(transmission: Transmission) -> JsonObject:
     """Tell who it is; the asker waits for it."""
     payload = read_payload(transmission)
@@ -160,7 +168,9 @@ def answer_search(transmission: Transmission) -> JsonObject:
     return transmission.reply(found)
 
 
-@router.otherwise
-@recorded
-def only_count(record: Record) -> None:
-    """Count it; to a query the destination then says that nobody answered."""
+def build_door(inbox: Inbox) -> Router:
+    """Answer queries at once, since somebody waits; keep everything else first."""
+    door = Router()
+    door.on("PatientSearch", "Query")(answer_search)
+    door.otherwise(inbox)
+    return door

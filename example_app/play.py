@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -56,13 +56,17 @@ class Scene:
     remark: str = ""
 
 
-def play(url: str, verification_token: str, now: datetime) -> Iterator[Scene]:
+def play(
+    url: str, verification_token: str, now: datetime, settle: Callable[[], None]
+) -> Iterator[Scene]:
     """Play Redox's side, one request each time the iterator is asked for the next.
 
     Args:
         url: The address of the destination.
         verification_token: Its token.
         now: The time of the play; with a time zone.
+        settle: Waits until what was sent is handled: a search finds what the worker
+            has written, not what is still in the inbox.
     """
     random = Random()  # noqa: S311 - it makes up identifiers
     redox = Sender(url, verification_token=verification_token)
@@ -84,6 +88,7 @@ def play(url: str, verification_token: str, now: datetime) -> Iterator[Scene]:
     answer = redox.send(body)
     yield Scene("the same again", _name(ZOE), answer, answer.is_right, "known already")
 
+    settle()
     query = build_payload(
         "PatientSearch:Query", patient=ZOE_AGAIN, now=now, random=random
     )

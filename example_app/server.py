@@ -1,4 +1,4 @@
-"""gunicorn as a child process: started, waited for, and never left behind."""
+"""gunicorn and the worker as child processes, which are never left behind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 _CONFIGURATION = Path(__file__).with_name("gunicorn.conf.py")
 _START_SECONDS = 30.0
@@ -20,55 +21,57 @@ _LAST_LINES = 15
 
 
 class ServerFailed(Exception):
-    """gunicorn ended, or did not answer; the text is what it said last."""
+    """A program ended, or nothing came of it; the text is what it said last."""
 
 
-class Server:
-    """One gunicorn, set up by ``gunicorn.conf.py``.
+class Program:
+    """One child process.
 
     Args:
+        name: For people, and for the name of its log.
+        arguments: What Python shall run.
         environment: The environment of its processes.
-        directory: Where its output goes: ``access.log`` and ``error.log``.
+        directory: Where its output goes: ``<name>.out``, and ``<name>.log`` for errors.
     """
 
-    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
-        self.access_log = directory / "access.log"
-        self.error_log = directory / "error.log"
-        command = [sys.executable, "-m", "gunicorn", "-c", str(_CONFIGURATION)]
-        with self.access_log.open("wb") as output, self.error_log.open("wb") as errors:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+    ) -> None:
+        self.name = name
+        self.log = directory / f"{name}.log"
+        output = directory / f"{name}.out"
+        with output.open("wb") as standard, self.log.open("wb") as errors:
             # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
-                command,
+                [sys.executable, "-m", *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=standard,
                 stderr=errors,
                 env=dict(environment),
                 start_new_session=True,
             )
 
-    def wait_until(self, is_answering: Callable[[], bool]) -> None:
-        """Wait until it answers.
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone, which nobody expects."""
+        return self._process.poll() is not None
+
+    def fail(self) -> NoReturn:
+        """Say that it does not serve.
 
         Raises:
-            ServerFailed: It ended, or took too long.
+            ServerFailed: Always.
         """
-        give_up_at = time.monotonic() + _START_SECONDS
-        while not is_answering():
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise ServerFailed(self._read_last_lines())
-            time.sleep(_PAUSE_SECONDS)
-
-    def wait(self) -> None:
-        """Wait for its end, which nobody expects.
-
-        Raises:
-            ServerFailed: It ended.
-        """
-        self._process.wait()
-        raise ServerFailed(self._read_last_lines())
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        last = "\n".join(text.splitlines()[-_LAST_LINES:])
+        raise ServerFailed(f"{self.name} does not serve. It said last:\n{last}")
 
     def stop(self) -> None:
-        """Stop it with all its workers: politely, and if need be otherwise."""
+        """Stop it with all its processes: politely, and if need be otherwise."""
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -79,9 +82,60 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _read_last_lines(self) -> str:
-        text = self.error_log.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-_LAST_LINES:])
+
+class Server:
+    """The application under gunicorn, and the worker of its inbox.
+
+    Args:
+        environment: The environment of their processes.
+        directory: Where their output goes.
+    """
+
+    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
+        gunicorn = ["gunicorn", "-c", str(_CONFIGURATION)]
+        work = ["redox_wsgi.cli", "work", "example_app.worker:handle"]
+        self._programs = [
+            Program("gunicorn", gunicorn, environment, directory),
+            Program("worker", work, environment, directory),
+        ]
+
+    @property
+    def logs(self) -> list[Path]:
+        """What each of them says."""
+        return [program.log for program in self._programs]
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so.
+
+        Raises:
+            ServerFailed: One of them ended, or it took too long.
+        """
+        give_up_at = time.monotonic() + _START_SECONDS
+        while not is_so():
+            self._check()
+            if time.monotonic() > give_up_at:
+                self._programs[0].fail()
+            time.sleep(_PAUSE_SECONDS)
+
+    def wait(self) -> None:
+        """Wait for an end, which nobody expects.
+
+        Raises:
+            ServerFailed: One of them ended.
+        """
+        while True:
+            self._check()
+            time.sleep(_PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """Stop both: first who takes in, then who works it off."""
+        for program in self._programs:
+            program.stop()
+
+    def _check(self) -> None:
+        for program in self._programs:
+            if program.has_ended:
+                program.fail()
 
 
 def is_port_free(host: str, port: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+DEFAULT_INBOX = "sqlite:///inbox.db"
 
 _HIGHEST_PORT = 65_535
 _MAKE_ONE = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
@@ -34,6 +35,8 @@ class Settings:
         path: Where Redox sends to.
         database: The SQLite file. It holds patients' data: put it on a local disk that
             is encrypted, where only this application reads.
+        inbox: The URL of the inbox, which holds patients' data too.
+        inbox_keys: Keys that seal what it holds, newest first; none leaves it readable.
         is_cookie_insecure: Let the session cookie go over plain HTTP.
     """
 
@@ -42,6 +45,8 @@ class Settings:
     board_password: str | None = field(default=None, repr=False)
     path: str = "/redox"
     database: Path = Path("ward.db")
+    inbox: str = field(default=DEFAULT_INBOX, repr=False)
+    inbox_keys: tuple[str, ...] = field(default=(), repr=False)
     is_cookie_insecure: bool = False
 
 
@@ -88,6 +93,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         board_password=password,
         path=path,
         database=Path(env.get("WARD_DATABASE") or "ward.db"),
+        inbox=env.get("REDOX_INBOX") or DEFAULT_INBOX,
+        inbox_keys=tuple(env.get("REDOX_INBOX_KEYS", "").split()),
         is_cookie_insecure=env.get("BOARD_INSECURE_COOKIE") == "1",
     )
 

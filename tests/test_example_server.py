@@ -36,6 +36,7 @@ def build_environment(directory: Path) -> dict[str, str]:
         "SECRET_KEY": "k" * 32,
         "BOARD_PASSWORD": PASSWORD,
         "WARD_DATABASE": str(directory / "ward.db"),
+        "REDOX_INBOX": f"sqlite:///{directory / 'inbox.db'}",
     }
 
 
@@ -73,7 +74,21 @@ def ask(
         connection.close()
 
 
-def test_two_workers_show_one_board(port: int, log: Path) -> None:
+def work_off(directory: Path) -> None:
+    """Let the worker handle what is in the inbox, then end."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "redox_wsgi.cli", "work", "--drain"),
+            "example_app.worker:handle",
+        ],
+        env={**os.environ, **build_environment(directory)},
+        cwd=ROOT,
+        check=True,
+        timeout=SECONDS,
+    )
+
+
+def test_two_workers_show_one_board(port: int, log: Path, tmp_path: Path) -> None:
     """What one has received, the other one shows."""
     redox = Sender(f"http://127.0.0.1:{port}/redox", verification_token=TOKEN)
     random = Random(1)  # noqa: S311 - it makes up identifiers
@@ -85,6 +100,7 @@ def test_two_workers_show_one_board(port: int, log: Path) -> None:
             random=random,
         )
         assert redox.send(encode_payload(payload)).status == 200
+    work_off(tmp_path)
     _, cookie, form = ask(port, "GET", "/sign-in")
     token = read_form_token(form)
     _, cookie, _ = ask(
@@ -164,6 +180,9 @@ def test_the_demonstration_ends_with_all_answers_right(log: Path) -> None:
     assert (status, written) == (0, written)
     assert len(re.findall(r"^200 ", written, re.MULTILINE)) == 17
     assert len(re.findall(r"^401 ", written, re.MULTILINE)) == 1
+    assert (
+        "The inbox kept 12 transmissions, its worker handled them; 1 repeat." in written
+    )
     assert "All answers were right." in written
     assert max(map(len, written.splitlines())) <= 80
     assert "\x1b" not in written

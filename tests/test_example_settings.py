@@ -21,6 +21,7 @@ def test_what_is_not_set_has_a_default() -> None:
 
     assert given.verification_tokens == (TOKEN,)
     assert (given.path, given.database) == ("/redox", Path("ward.db"))
+    assert (given.inbox, given.inbox_keys) == ("sqlite:///inbox.db", ())
     assert (given.board_password, given.is_cookie_insecure) == (None, False)
     assert read_address({}) == ("127.0.0.1", 8000)
 
@@ -30,6 +31,14 @@ def test_several_tokens_are_separated_by_commas() -> None:
     given = read_settings({**RIGHT, "REDOX_VERIFICATION_TOKEN": " new , old ,"})
 
     assert given.verification_tokens == ("new", "old")
+
+
+def test_keys_of_the_inbox_have_blanks_between() -> None:
+    """As the command of the worker reads them."""
+    given = read_settings({**RIGHT, "REDOX_INBOX_KEYS": " new  old "})
+
+    assert given.inbox_keys == ("new", "old")
+    assert "new" not in repr(given)
 
 
 @pytest.mark.parametrize(

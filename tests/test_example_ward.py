@@ -20,9 +20,12 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from example_app.application import create_app
+from example_app.application import create_app, in_context_of
 from example_app.database import Database
+from example_app.handlers import notifications
 from example_app.settings import Settings
+from redox_wsgi.inbox import Inbox
+from redox_wsgi.inbox.worker import Worker
 from redox_wsgi.simulator import EVENTS, PATIENTS, build_payload
 from tests.support.builders import TOKEN
 from tests.support.wsgi import Reply, send
@@ -49,9 +52,12 @@ class Ward:
             "secret_key": "k" * 32,
             "board_password": PASSWORD,
             "database": directory / "ward.db",
+            "inbox": "memory://",
         }
         self.settings = Settings(**{**defaults, **more})
         self.app: Flask = create_app(self.settings)
+        self.inbox: Inbox = self.app.extensions["inbox"]
+        self.worker = Worker(self.inbox, in_context_of(self.app, notifications))
         self._random = Random(1)  # noqa: S311 - it makes up identifiers
 
     def build(self, event: str, **arguments: Any) -> dict[str, Any]:
@@ -67,8 +73,10 @@ class Ward:
         return reply
 
     def send_bytes(self, body: bytes) -> Reply:
-        """Send a body with the right token."""
-        return send(self.app, body=body, headers={"verification-token": TOKEN})
+        """Send a body with the right token, and let the worker handle it."""
+        reply = send(self.app, body=body, headers={"verification-token": TOKEN})
+        self.worker.drain()
+        return reply
 
     def tell(self, event: str, **arguments: Any) -> dict[str, Any]:
         """Build a payload and send it."""
@@ -353,36 +361,57 @@ def test_a_query_that_nobody_answers_gets_errors(ward: Ward) -> None:
     assert json.loads(reply.body)["Meta"]["Errors"]
 
 
-@pytest.mark.parametrize("event", ["PatientAdmin:Arrival", "PatientSearch:Query"])
-def test_redox_sends_again_what_the_database_could_not_keep(
-    tmp_path: Path, event: str
-) -> None:
-    """503 means: not kept, come again."""
+def test_a_query_is_refused_while_the_database_cannot_be_read(tmp_path: Path) -> None:
+    """The asker waits, so there is no later; 503 says that it is our fault."""
     database = tmp_path / "ward.db"
     database.mkdir()
     ward = Ward(tmp_path, database=database)
-    reply = ward.send_bytes(json.dumps(ward.build(event)).encode())
+    query = json.dumps(ward.build("PatientSearch:Query")).encode()
+    reply = ward.send_bytes(query)
 
     assert (reply.status, "retry-after" in reply.headers) == (503, True)
+
+
+def test_a_notification_is_kept_while_the_database_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    """Redox goes on; the worker tries again until the ward has it."""
+    database = tmp_path / "ward.db"
+    database.mkdir()
+    ward = Ward(tmp_path, database=database)
+    ward.tell("PatientAdmin:Arrival")
+    (lane,) = ward.inbox.stats().lanes
+    database.rmdir()
+    try_again(ward)
+
+    assert (lane.waiting, lane.attempts) == (1, 1)
+    assert len(ward.board()) == 1
 
 
 def test_a_failure_halfway_keeps_nothing(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same transmission is new again when Redox sends it again."""
-    payload = ward.build("PatientAdmin:Arrival")
+    """The same transmission is new again when the worker tries again."""
 
     def fail(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patch:
         patch.setattr("example_app.visits.Visit.take_step", fail)
-        status = ward.send_bytes(json.dumps(payload).encode()).status
+        ward.tell("PatientAdmin:Arrival")
     kept = ward.select("SELECT * FROM patient") + ward.select("SELECT * FROM seen")
-    ward.send(payload)
+    try_again(ward)
 
-    assert (status, kept) == (503, [])
+    assert kept == []
     assert len(ward.board()) == 1
+
+
+def try_again(ward: Ward) -> None:
+    """Do not wait for the backoff, as an operator does not."""
+    (lane,) = ward.inbox.stats().lanes
+    ward.inbox.store.halt_lane(lane.key)
+    ward.inbox.store.resume_lane(lane.key)
+    ward.worker.drain()
 
 
 def test_many_first_starts_at_once_make_one_database(tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running = []
 
     def begin(*command: str, **environment: str) -> subprocess.Popen[bytes]:
-        log = (tmp_path / f"{len(running)}.log").open("wb")
-        running.append(
-            subprocess.Popen(
-                command, cwd=tmp_path, env=environment, stdout=log, stderr=log
+        with (tmp_path / f"{len(running)}.log").open("wb") as log:
+            running.append(
+                subprocess.Popen(
+                    command, cwd=tmp_path, env=environment, stdout=log, stderr=log
+                )
             )
-        )
         return running[-1]
 
     yield begin

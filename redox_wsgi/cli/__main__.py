@@ -1,0 +1,10 @@
+"""``python -m redox_wsgi.cli`` is the command ``redox-wsgi``."""
+
+from __future__ import annotations
+
+import sys
+
+from redox_wsgi.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
