@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -337,6 +338,20 @@ class TestEncryption:
         """Somebody else may have put it there."""
         with pytest.raises(BodyDamaged, match="not-sealed"):
             Sealer(keys).open(b"{}", b"entry")
+
+    def test_a_reader_without_keys_is_given_nothing(
+        self, tmp_path: Path, keys: Any
+    ) -> None:
+        """A handler would take sealed bytes for noise, and the entry would be done."""
+        url = f"sqlite:///{tmp_path / 'inbox.db'}"
+        writer = Inbox(url, encryption_keys=keys)
+        writer(build_transmission())
+        writer.close()
+        reader = Inbox(url)
+
+        with pytest.raises(BodyDamaged, match="no-key"):
+            claim_and_read(reader)
+        reader.close()
 
     def test_plain_bodies_are_read_on_request(self, keys: Any) -> None:
         """While an inbox from before the keys is emptied."""

@@ -1,4 +1,4 @@
-"""The command ``redox-wsgi``: thin commands over the simulator."""
+"""The command ``redox-wsgi``: thin commands over the simulator and the inbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None: those of the process.
 
     Returns:
-        The exit status: 0 all was answered as it should be, 1 something was not,
+        The exit status: 0 all was as it should be, 1 something was not,
         2 the command was used wrongly or its packages are missing, 130 interrupted.
     """
     try:

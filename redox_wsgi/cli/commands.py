@@ -24,8 +24,10 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 # Imported only when they are asked for, or listed: some need further packages.
 _ELSEWHERE = {
     "check": "redox_wsgi.cli.check",
+    "inbox": "redox_wsgi.cli.inbox",
     "send": "redox_wsgi.cli.send",
     "storm": "redox_wsgi.cli.storm",
+    "work": "redox_wsgi.cli.work",
 }
 
 
@@ -52,7 +54,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings=_CONTEXT)
 def application() -> None:
-    """Play Redox's side towards a destination."""
+    """Look after an inbox, or play Redox's side towards a destination."""
 
 
 @application.command()

@@ -40,6 +40,11 @@ def build_encryption_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
+def is_sealed(body: bytes) -> bool:
+    """Tell whether a kept body was sealed: no JSON begins so."""
+    return body.startswith(_MAGIC)
+
+
 class Sealer:
     """Seals bodies with AES-256-GCM, each bound to the entry that it belongs to.
 
@@ -104,7 +109,7 @@ class Sealer:
             BodyDamaged: A bit of it was changed, it belongs to another entry, it was
                 never sealed, or its key is not configured.
         """
-        if not sealed.startswith(_MAGIC):
+        if not is_sealed(sealed):
             if self._takes_plain:
                 return sealed
             raise BodyDamaged("body-not-sealed")

@@ -8,9 +8,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from redox_wsgi.inbox.encryption import Sealer
+from redox_wsgi.errors import ConfigurationError
+from redox_wsgi.handler import Handler
+from redox_wsgi.inbox.encryption import Sealer, is_sealed
 from redox_wsgi.inbox.entry import (
     UNANSWERED_QUERY,
     Arrival,
@@ -20,9 +23,12 @@ from redox_wsgi.inbox.entry import (
     State,
     Stats,
 )
+from redox_wsgi.inbox.housekeeping import Retention, prune
 from redox_wsgi.inbox.lane import build_lane_key
 from redox_wsgi.inbox.location import open_store
 from redox_wsgi.inbox.store import BodyDamaged, Store
+from redox_wsgi.inbox.web_worker import WebWorker
+from redox_wsgi.inbox.worker import Worker
 from redox_wsgi.principal import Principal
 from redox_wsgi.reporting import loggable
 from redox_wsgi.transmission import Entry, JsonObject, Transmission
@@ -74,6 +80,8 @@ class Inbox:
         #: What keeps the entries.
         self.store: Store = open_store(url, now)
         self._sealer = None if encryption_keys is None else Sealer(encryption_keys)
+        self._now = now
+        self._web_worker: WebWorker | None = None
 
     def __repr__(self) -> str:
         return f"<Inbox in {type(self.store).__name__}>"
@@ -94,6 +102,8 @@ class Inbox:
             sealed = self._sealer.seal(arrival.body, _bind(arrival))
             arrival = replace(arrival, body=sealed)
         receipt = self.store.put(arrival)
+        if self._web_worker is not None:
+            self._web_worker.begin()
         if arrival.state is State.DEAD:
             _logger.error(
                 "A query reached an inbox, where nobody can answer it: lane=%r "
@@ -132,6 +142,9 @@ class Inbox:
         )
         if self._sealer is not None:
             body = self._sealer.open(body, _bind(kept))
+        elif is_sealed(body):
+            # A handler would take it for noise, and it would be done.
+            raise BodyDamaged("body-sealed-and-no-key-configured")
         facts = json.loads(kept.head)
         principal = facts.get("principal")
         return Transmission(
@@ -155,6 +168,47 @@ class Inbox:
         if record is None or record.state is State.EMPTIED:
             raise BodyDamaged("body-missing")
         return self.read(record)
+
+    def start_worker(self, handler: Handler, **settings: Any) -> WebWorker:
+        """Let a thread of each web process handle what is kept here.
+
+        For small deployments, in place of the command ``redox-wsgi work``. It may be
+        called while the application is built, in a process that forks those that serve.
+
+        Args:
+            handler: Called with each transmission; see ``Worker``.
+            settings: What else ``Worker`` takes, by name.
+
+        Returns:
+            What begins with the first transmission that a process keeps; to begin at
+            once, call its ``begin`` in a hook of the server.
+
+        Raises:
+            ConfigurationError: A setting is wrong, or this was called before.
+        """
+        if self._web_worker is not None:
+            raise ConfigurationError("This inbox has a worker already; keep one.")
+        build_worker = partial(Worker, self, handler, **settings)
+        # So that a wrong setting is found now; it starts nothing.
+        build_worker()
+        self._web_worker = WebWorker(build_worker)
+        return self._web_worker
+
+    def prune(self, retention: Retention | None = None) -> int:
+        """Take away what was handled so long ago that it need not be kept.
+
+        A ``Worker`` does this about once an hour.
+
+        Args:
+            retention: How long what is kept; None for bodies 7 days, identities 90.
+
+        Returns:
+            How many bodies and identities went.
+
+        Raises:
+            InboxUnavailable: The store cannot be used now.
+        """
+        return prune(self.store, self._now(), retention or Retention())
 
     def close(self) -> None:
         """Close the connections of this process."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from redox_wsgi import Transmission
-from redox_wsgi.inbox import Inbox
+from redox_wsgi.inbox import Inbox, Selection, State
 from redox_wsgi.inbox.worker import Worker
 from tests.support.builders import build_payload, encode
 from tests.support.leaks import DIAGNOSIS, LAST_NAME
@@ -89,3 +89,9 @@ def open_filled(path: Path, clock: Clock) -> Iterator[Inbox]:
     fill(inbox, clock)
     yield inbox
     inbox.close()
+
+
+def find_ids(inbox: Inbox, *states: State) -> list[int]:
+    """List the numbers of the entries in some states."""
+    found = inbox.store.find_entries(Selection(states=frozenset(states)))
+    return [entry.id for entry in found]
