@@ -7,7 +7,6 @@ is a child of the tests, listens on a Unix socket only, and is gone with them.
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -15,7 +14,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,7 +26,6 @@ import pytest
 #: Read once: the tests themselves see none of the project's variables.
 GIVEN_URL = os.environ.get("REDOX_WSGI_TEST_POSTGRESQL")
 START_SECONDS = 60
-_PR_SET_PDEATHSIG = 1
 
 
 class PostgresqlServer:
@@ -61,9 +58,13 @@ class PostgresqlServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = [f"--{setting}" for setting in self._settings]
+        # Should the tests be killed, the server crashes: it is nobody's then.
+        setpriv = shutil.which("setpriv")
+        guard = [setpriv, "--pdeathsig", "QUIT"] if setpriv else []
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *guard,
                     self._programs / "postgres",
                     *("-D", self.folder / "data", "-k", self.folder, "-h", ""),
                     *options,
@@ -73,7 +74,6 @@ class PostgresqlServer:
                 stderr=log,
                 user=self._user,
                 cwd=self.folder,
-                preexec_fn=_die_with_the_tests,  # noqa: PLW1509 - no threads yet
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -94,12 +94,12 @@ class PostgresqlServer:
         self.start()
 
     def _answers(self) -> bool:
-        command = [self._programs / "pg_isready", "-q", "-h", self.folder]
+        command = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder)]
         return subprocess.run(command, check=False).returncode == 0
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [self._programs / program, *arguments],
+            [str(self._programs / program), *arguments],
             check=True,
             capture_output=True,
             user=self._user,
@@ -123,19 +123,14 @@ def find_programs() -> Path:
     return found[-1].parent
 
 
-def _die_with_the_tests() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
 @contextmanager
 def run_postgresql(*settings: str) -> Iterator[PostgresqlServer]:
     """Run a server of one's own until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
         server = PostgresqlServer(folder, *settings)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.stop()
@@ -164,6 +159,22 @@ def open_database(server_url: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def wait_for_a_lock(url: str) -> None:
+    """Wait until a session of a database waits for a lock."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    asked = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + START_SECONDS
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(asked).fetchone() == (0,):
+            if time.monotonic() > deadline:
+                raise AssertionError("No session waits for a lock.")
+            time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

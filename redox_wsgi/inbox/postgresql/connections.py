@@ -1,0 +1,300 @@
+"""The connections of one process to PostgreSQL, each lent to one caller at a time.
+
+A connection is neither a thread's nor a greenlet's: whoever has borrowed one has it
+alone, whatever runs beside it in the same thread.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from redox_wsgi.errors import ConfigurationError, InboxUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: The ``code`` of an ``InboxUnavailable`` whose call may be repeated at once.
+CONNECTION_LOST = "connection-lost"
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# One for each fork down to this process: a child may get the number of a dead ancestor.
+_forks: list[None] = []
+os.register_at_fork(after_in_child=partial(_forks.append, None))
+
+
+def import_psycopg() -> Any:
+    """Import the driver.
+
+    Raises:
+        ConfigurationError: The extra is not installed.
+    """
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            'An inbox in PostgreSQL needs a package: pip install "redox_wsgi'
+            '[postgresql]".'
+        ) from error
+    return psycopg
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection, and what it can keep.
+
+    Attributes:
+        connection: In autocommit mode: transactions are begun in SQL.
+        is_pooled: Whether a pooler such as pgbouncer may give each transaction another
+            session of the server: then no setting outlives a transaction.
+        limits: What each transaction has to set for itself.
+    """
+
+    connection: psycopg.Connection[Any]
+    is_pooled: bool
+    limits: str
+
+    @contextmanager
+    def transact(self, *settings: str) -> Iterator[psycopg.Connection[Any]]:
+        """Run a transaction, READ COMMITTED whatever the default of the role is."""
+        # Sent together, since each answer that is waited for costs a round trip.
+        words = [_BEGIN, *([self.limits] if self.is_pooled else []), *settings]
+        self.connection.execute("; ".join(words).encode(), prepare=False)
+        try:
+            yield self.connection
+        except BaseException:
+            self._roll_back()
+            raise
+        self.connection.execute("COMMIT", prepare=False)
+
+    def _roll_back(self) -> None:
+        import psycopg  # noqa: PLC0415 - an extra
+
+        try:
+            self.connection.execute("ROLLBACK", prepare=False)
+        except psycopg.Error:
+            # The first error says more; the server rolls back what was lost.
+            self.connection.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next caller finds nothing of the last one's."""
+        from psycopg.pq import TransactionStatus  # noqa: PLC0415 - an extra
+
+        return self.connection.info.transaction_status == TransactionStatus.IDLE
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the server has sent nothing unasked: it would say that it ends."""
+        poll = select.poll()
+        poll.register(self.connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+
+@dataclass(slots=True, eq=False)
+class _Pool:
+    free: threading.BoundedSemaphore
+    idle: deque[Session] = field(default_factory=deque)
+    is_prepared: bool = False
+    is_closed: bool = False
+
+    def take_idle(self) -> Session | None:
+        while self.idle:
+            # The one used last: the others may end when they are needed no more.
+            session = self.idle.pop()
+            if session.is_silent:
+                return session
+            session.connection.close()
+        return None
+
+    def give_back(self, session: Session) -> None:
+        if session.is_idle and not self.is_closed:
+            self.idle.append(session)
+            return
+        was_lost = session.connection.broken
+        session.connection.close()
+        if was_lost:
+            # What ended this one has ended its neighbours too.
+            self.close_idle()
+
+    def close_idle(self) -> None:
+        while self.idle:
+            self.idle.pop().connection.close()
+
+
+class Connections:
+    """Lends connections; opens them when they are needed, and again after a fork.
+
+    Args:
+        url: As libpq reads it.
+        max_connections: How many at once in one process.
+        timeout_seconds: How long a statement, or the wait for a connection, may last.
+        prepare: Called once in each process with its first connection.
+
+    Raises:
+        ConfigurationError: The URL is malformed, or the extra is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int,
+        timeout_seconds: float,
+        prepare: Callable[[Session], None],
+    ) -> None:
+        self._psycopg = import_psycopg()
+        self._max_connections = max_connections
+        self._timeout_seconds = timeout_seconds
+        self._prepare = prepare
+        self._given = self._parse(url)
+        # A child of a fork finds its own, and keeps its parent's: to close or collect
+        # an inherited connection would end the parent's session.
+        self._pools: dict[tuple[int, int], _Pool] = {}
+
+    def _parse(self, url: str) -> dict[str, Any]:
+        try:
+            return dict(self._psycopg.conninfo.conninfo_to_dict(url))
+        except self._psycopg.ProgrammingError:
+            # Without the original error: it can quote a password.
+            raise ConfigurationError(
+                "The URL of an inbox in PostgreSQL is "
+                "postgresql://user:password@host:port/database, with signs such as @ "
+                "in its parts written as %40."
+            ) from None
+
+    @contextmanager
+    def borrow(self) -> Iterator[Session]:
+        """Lend a connection until the block ends.
+
+        Raises:
+            InboxUnavailable: There is none, or what was done with it failed.
+        """
+        pool = self._find_pool()
+        if not pool.free.acquire(timeout=self._timeout_seconds):
+            raise InboxUnavailable("no-free-connection")
+        session = None
+        try:
+            session = pool.take_idle() or self._open()
+            if not pool.is_prepared:
+                self._prepare(session)
+                pool.is_prepared = True
+            yield session
+        except self._psycopg.Error as error:
+            raise InboxUnavailable(_name_failure(error, session)) from error
+        finally:
+            if session is not None:
+                pool.give_back(session)
+            pool.free.release()
+
+    @contextmanager
+    def statement(self) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection for one statement, which is its own transaction."""
+        with self.borrow() as session:
+            if session.is_pooled:
+                with session.transact() as connection:
+                    yield connection
+            else:
+                yield session.connection
+
+    @contextmanager
+    def transaction(self, *settings: str) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection for one transaction.
+
+        Args:
+            *settings: Statements that begin it, such as ``SET LOCAL``.
+        """
+        with self.borrow() as session, session.transact(*settings) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close those of this process: what is lent out, when it comes back."""
+        pool = self._pools.pop((os.getpid(), len(_forks)), None)
+        if pool is not None:
+            pool.is_closed = True
+            pool.close_idle()
+
+    def open_alone(self) -> Session:
+        """Open a connection beside those that are lent; the caller closes it.
+
+        Raises:
+            InboxUnavailable: It cannot be opened.
+        """
+        try:
+            return self._open()
+        except self._psycopg.Error as error:
+            raise InboxUnavailable(_name_failure(error, None)) from error
+
+    def _find_pool(self) -> _Pool:
+        key = (os.getpid(), len(_forks))
+        pool = self._pools.get(key)
+        if pool is None:
+            free = threading.BoundedSemaphore(self._max_connections)
+            pool = self._pools.setdefault(key, _Pool(free))
+        return pool
+
+    def _open(self) -> Session:
+        try:
+            return self._connect(is_pooled=False)
+        except self._psycopg.OperationalError as error:
+            # pgbouncer's words for the settings that it cannot keep.
+            if "startup parameter" not in str(error):
+                raise
+        return self._connect(is_pooled=True)
+
+    def _connect(self, *, is_pooled: bool) -> Session:
+        milliseconds = int(self._timeout_seconds * 1000)
+        limits = {
+            "statement_timeout": milliseconds,
+            # A stopped process must not hold the lock of a lane for ever.
+            "idle_in_transaction_session_timeout": 2 * milliseconds,
+        }
+        arguments = {
+            "connect_timeout": max(2, round(self._timeout_seconds / 2)),
+            "application_name": "redox_wsgi",
+            "client_encoding": "UTF8",
+            # A server that vanished without a word is noticed in about a minute, and
+            # within the timeout if it owes an answer to what was sent.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": milliseconds,
+            **self._given,
+        }
+        if not is_pooled:
+            words = [f"-c {name}={value}" for name, value in limits.items()]
+            words += [
+                r"-c default_transaction_isolation=read\ committed",
+                "-c redox_wsgi.is_direct=on",
+                self._given.get("options", ""),
+            ]
+            arguments["options"] = " ".join(words).strip()
+        connection = self._psycopg.connect(**arguments, autocommit=True)
+        # A pooler may have been told to ignore settings that it cannot keep.
+        asked = "SELECT current_setting('redox_wsgi.is_direct', true)"
+        is_pooled = connection.execute(asked, prepare=False).fetchone()[0] != "on"
+        if is_pooled:
+            # A prepared statement belongs to a session, too.
+            connection.prepare_threshold = None
+        return Session(
+            connection,
+            is_pooled,
+            "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()),
+        )
+
+
+def _name_failure(error: psycopg.Error, session: Session | None) -> str:
+    """Name a failure by a fixed word: the text of an error may quote what was sent."""
+    if session is None:
+        return "cannot-connect"
+    if session.connection.closed:
+        return CONNECTION_LOST
+    return f"sqlstate-{(error.sqlstate or 'none').lower()}"

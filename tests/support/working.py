@@ -1,0 +1,93 @@
+"""Run ``redox-wsgi work`` as a process, and see what its handlers do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from redox_wsgi.inbox import Inbox
+from tests.support.work import PATIENCE_SECONDS, wait_until
+
+ROOT = Path(__file__).parents[2]
+_MAIN = "import sys; from redox_wsgi.cli import main; sys.exit(main())"
+
+
+class Note(NamedTuple):
+    """One line of what a handler noted."""
+
+    word: str
+    number: int
+    attempt: int
+    pid: int
+
+
+class Site:
+    """A folder with an inbox, what handlers noted, and the processes that work."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'inbox.db'}"
+        self.inbox = Inbox(self.url)
+        self.log = folder / "work.log"
+        self.output = folder / "output"
+
+    @property
+    def notes(self) -> list[Note]:
+        """What handlers noted so far."""
+        if not self.log.exists():
+            return []
+        words = [line.split() for line in self.log.read_text().splitlines()]
+        return [Note(word, *map(int, numbers)) for word, *numbers in words]
+
+    def numbers(self, word: str) -> list[int]:
+        """Return the numbers that were noted with a word."""
+        return [note.number for note in self.notes if note.word == word]
+
+    def wait_for(self, word: str, number: int) -> Note:
+        """Wait until a handler has noted something."""
+        wait_until(lambda: number in self.numbers(word))
+        return next(n for n in self.notes if n[:2] == (word, number))
+
+    def let_go_on(self) -> None:
+        """Let handlers that wait go on."""
+        Path(f"{self.log}.go-on").touch()
+
+    def start(
+        self, *options: str, handler: str = "tests.support.worked:handle"
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker; end it with ``end``."""
+        environment = {**os.environ, "WORK_LOG": str(self.log), "PYTHONPATH": str(ROOT)}
+        environment["REDOX_INBOX"] = self.url
+        with self.output.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-c", _MAIN, "work", handler, *options],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @contextmanager
+    def working(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker until the block ends, then see that nothing of it is left."""
+        process = self.start(*options)
+        try:
+            yield process
+            if process.poll() is None:
+                end(process)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Ask a worker to stop, and return its exit status."""
+    process.terminate()
+    return process.wait(PATIENCE_SECONDS)
