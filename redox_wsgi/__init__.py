@@ -19,6 +19,7 @@ from redox_wsgi.errors import (
     LostLease,
     MalformedRequest,
     MethodNotAllowed,
+    PermanentFailure,
     RedoxError,
     RequestRejected,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "PatientIdentifier",
+    "PermanentFailure",
     "Principal",
     "RedoxError",
     "RedoxMiddleware",

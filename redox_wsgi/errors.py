@@ -200,6 +200,22 @@ class LostLease(RedoxError):
     """
 
 
+class PermanentFailure(RedoxError):
+    """A handler raises this where trying again is useless.
+
+    From an inbox it is not tried again: its lane halts, or it goes to the dead letters.
+    Without an inbox Redox sees 500, as for anything that a handler raises, and sends
+    it again.
+
+    Args:
+        code: A fixed lower-case word for operators, never text out of a transmission.
+    """
+
+    def __init__(self, code: str = "permanent-failure") -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class AuthenticatorUnavailable(DeliveryFailed):
     """What an authenticator depends on is down, so nobody can tell who sent this.
 

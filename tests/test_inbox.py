@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -246,6 +247,31 @@ def test_a_url_that_names_no_store_is_a_configuration_error(url: Any) -> None:
     """When the application starts, not when the first transmission comes."""
     with pytest.raises(ConfigurationError, match="inbox"):
         Inbox(url)
+
+
+def test_only_postgresql_notifies() -> None:
+    """Elsewhere there is nobody who could."""
+    with pytest.raises(ConfigurationError, match="notify"):
+        Inbox("memory://", notify=True)
+
+
+@pytest.mark.postgres
+def test_postgresql_notifies_on_request(postgresql_url: str) -> None:
+    """A worker that waits is woken by the put of another process."""
+    inbox, other = (
+        Inbox(postgresql_url, notify=True),
+        Inbox(postgresql_url, notify=True),
+    )
+    inbox.store.wait(0.01)
+    putting = threading.Timer(0.2, other, [build_transmission()])
+    putting.start()
+    # Far longer than the test may take: only the notification ends it.
+    inbox.store.wait(600.0)
+    putting.join()
+
+    assert claim_and_read(inbox).body == NOTIFICATION
+    inbox.close()
+    other.close()
 
 
 def test_its_repr_shows_no_url() -> None:

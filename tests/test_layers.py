@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import redox_wsgi
+import redox_wsgi.inbox
 import redox_wsgi.simulator
 
 ROOT = Path(__file__).parents[1]
@@ -147,6 +148,7 @@ def test_the_example_uses_public_names_only() -> None:
     """It is the documentation: what it imports, a user may import."""
     public = {
         *(f"redox_wsgi.{name}" for name in redox_wsgi.__all__),
+        *(f"redox_wsgi.inbox.{name}" for name in redox_wsgi.inbox.__all__),
         *(f"redox_wsgi.simulator.{name}" for name in redox_wsgi.simulator.__all__),
     }
     files = sorted((ROOT / "example_app").rglob("*.py"))

@@ -56,11 +56,14 @@ class Inbox:
             ``postgresql://user@host/database``, or ``memory://`` for tests.
         encryption_keys: Seal bodies with the first of these, open them with any; see
             ``build_encryption_key``. None keeps them as they came.
+        notify: Let PostgreSQL wake the workers at each put, in place of their asking
+            now and then. It costs the puts more than it saves, unless entries are few
+            and a second matters.
         now: The clock: aware, in UTC.
 
     Raises:
-        ConfigurationError: The URL names no store, a key is malformed, or an extra is
-            not installed.
+        ConfigurationError: The URL names no store, a key is malformed, an extra is not
+            installed, or ``notify`` is not for this store.
 
     Example:
         >>> from redox_wsgi import Destination
@@ -75,10 +78,11 @@ class Inbox:
         url: str,
         *,
         encryption_keys: Sequence[str] | None = None,
+        notify: bool = False,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         #: What keeps the entries.
-        self.store: Store = open_store(url, now)
+        self.store: Store = open_store(url, now, notify=notify)
         self._sealer = None if encryption_keys is None else Sealer(encryption_keys)
         self._now = now
         self._web_worker: WebWorker | None = None

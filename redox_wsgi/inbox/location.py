@@ -10,17 +10,27 @@ from redox_wsgi.errors import ConfigurationError
 from redox_wsgi.inbox.store import Store
 
 
-def open_store(url: str, now: Callable[[], datetime]) -> Store:
+def open_store(url: str, now: Callable[[], datetime], *, notify: bool = False) -> Store:
     """Build the store that a URL names; nothing is opened before it is used.
 
     Args:
         url: See ``Inbox``.
         now: The clock, for a store without a server that keeps the time.
+        notify: See ``Inbox``.
 
     Raises:
-        ConfigurationError: The URL names no store, or its extra is not installed.
+        ConfigurationError: The URL names no store, its extra is not installed, or
+            ``notify`` is not for it.
     """
     scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    if scheme in ("postgresql", "postgres"):
+        from redox_wsgi.inbox.postgresql import (  # noqa: PLC0415 - an extra
+            PostgresqlStore,
+        )
+
+        return PostgresqlStore(url, notify=notify)
+    if notify:
+        raise ConfigurationError("Only an inbox in PostgreSQL has notify=True.")
     if scheme == "memory":
         from redox_wsgi.inbox.memory import MemoryStore  # noqa: PLC0415 - if needed
 
@@ -29,10 +39,6 @@ def open_store(url: str, now: Callable[[], datetime]) -> Store:
         from redox_wsgi.inbox.sqlite import SqliteStore  # noqa: PLC0415
 
         return SqliteStore(_read_path(url), now)
-    if scheme in ("postgresql", "postgres"):
-        from redox_wsgi.inbox.postgresql import PostgresqlStore  # noqa: PLC0415
-
-        return PostgresqlStore(url)
     raise ConfigurationError(
         "The URL of an inbox is sqlite:///inbox.db, postgresql://user@host/database, "
         "or memory:// for tests."

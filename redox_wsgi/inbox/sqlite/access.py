@@ -1,0 +1,130 @@
+"""One connection, and the gate that it is used behind."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from redox_wsgi.errors import InboxUnavailable
+from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate, is_still
+from redox_wsgi.inbox.sqlite.opening import (
+    Durability,
+    check_location,
+    open_connection,
+)
+from redox_wsgi.inbox.sqlite.transaction import persist, roll_back, transact
+
+Found = TypeVar("Found")
+Action = Callable[[sqlite3.Connection], Found]
+
+
+class Access:
+    """A connection that opens when it is needed, and again after an error.
+
+    It belongs to one process, and to one thread at a time.
+
+    Args:
+        path: The database, an absolute path.
+        durability: What its commits shall be.
+        has_gate: Whether writes wait at the gate; else there is no WAL.
+    """
+
+    def __init__(self, path: str, durability: Durability, *, has_gate: bool) -> None:
+        self.durability = durability
+        self._path = path
+        self._has_gate = has_gate
+        self._gate = (Gate if has_gate else OpenGate)(f"{path}.gate")
+        self._connection: sqlite3.Connection | None = None
+        self._opened: os.stat_result | None = None
+
+    def write(self, action: Action[Found], deadline: Deadline) -> Found:
+        """Run an action in a transaction of its own, committed when this returns.
+
+        Raises:
+            InboxUnavailable: See ``transact``; or the deadline is over.
+            sqlite3.Error: Nothing has happened.
+            OSError: The same.
+        """
+        self._gate.enter(deadline)
+        try:
+            return transact(self._connect(deadline), action, deadline)
+        except (sqlite3.Error, InboxUnavailable):
+            # A new one finds out anew what is wrong, or mended.
+            self._disconnect()
+            raise
+        finally:
+            self._gate.leave()
+
+    def read(self, action: Action[Found], deadline: Deadline) -> Found:
+        """Run an action that writes nothing.
+
+        It may begin a transaction, to see one moment of the database.
+
+        Raises:
+            InboxUnavailable: The deadline is over.
+            sqlite3.Error: It cannot be read now.
+            OSError: The same.
+        """
+        connection = self._connection
+        if connection is None or not is_still(self._path, self._opened):
+            connection = self._behind_gate(lambda: self._connect(deadline), deadline)
+        try:
+            look: Callable[[Action[Found]], Found] = partial(_look, connection)
+            return persist(look, action, deadline)
+        except sqlite3.Error:
+            self._behind_gate(self._disconnect, deadline)
+            raise
+
+    def close(self, deadline: Deadline) -> None:
+        """Close the connection, behind the gate: the last one checkpoints."""
+        if self._connection is not None:
+            self._behind_gate(self._disconnect, deadline)
+        self._gate.close()
+
+    def abandon(self) -> None:
+        """Give up what a parent opened: its connection may not even be closed here.
+
+        "Do not open an SQLite database connection, then fork(2), then try to use that
+        database connection in the child process."
+        -- https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
+        """
+        self._gate.close()
+
+    def _behind_gate(self, step: Callable[[], Found], deadline: Deadline) -> Found:
+        self._gate.enter(deadline)
+        try:
+            return step()
+        finally:
+            self._gate.leave()
+
+    def _connect(self, deadline: Deadline) -> sqlite3.Connection:
+        if self._connection is not None:
+            # SQLite would go on writing into a file that was removed, and we would
+            # answer 200 for it.
+            if is_still(self._path, self._opened):
+                return self._connection
+            self._disconnect()
+        check_location(self._path, has_gate=self._has_gate)
+        connection = persist(
+            partial(open_connection, self._path, has_gate=self._has_gate),
+            self.durability,
+            deadline,
+        )
+        self._opened = os.stat(self._path)
+        self._connection = connection
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
+    try:
+        return action(connection)
+    finally:
+        roll_back(connection)

@@ -1,0 +1,128 @@
+"""One at a time: who writes, checkpoints, opens or closes holds the gate.
+
+SQLite before 3.51.3 may lose committed pages where two connections commit and
+checkpoint at the same instant (see ``versions.py``), and its own waiting is unfair:
+among four writers some wait five times longer than behind this gate.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+from redox_wsgi.errors import InboxUnavailable
+from redox_wsgi.inbox.sqlite.failures import LOCKED
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - not POSIX: a rollback journal needs no gate
+    fcntl = None  # type: ignore[assignment]
+
+# Short, random, and not growing with the time waited: who came late would win else.
+_SHORTEST_PAUSE_SECONDS = 0.0001
+_LONGEST_PAUSE_SECONDS = 0.0003
+
+
+class Deadline:
+    """The moment when waiting ends; it passes the time cooperatively.
+
+    Args:
+        seconds: How long to wait at most, from now.
+    """
+
+    __slots__ = ("_end",)
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def remaining_seconds(self) -> float:
+        """How long there still is; 0.0 if it is over."""
+        return max(0.0, self._end - time.monotonic())
+
+    def pause(self) -> None:
+        """Wait for an instant.
+
+        Raises:
+            InboxUnavailable: The time is over.
+        """
+        if not self.remaining_seconds:
+            raise InboxUnavailable(LOCKED)
+        # Of the module, so that gevent's replacement is found.
+        time.sleep(random.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+
+
+class Gate:
+    """An exclusive lock on a file beside the database.
+
+    Each has its own descriptor, and each connection its own gate: the lock belongs to
+    the open file, so two threads with one descriptor would not exclude each other.
+
+    Args:
+        path: The file; it is made when first needed and never removed.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._opened: os.stat_result | None = None
+
+    @staticmethod
+    def is_possible() -> bool:
+        """Tell whether this system has such locks."""
+        return fcntl is not None
+
+    def enter(self, deadline: Deadline) -> None:
+        """Wait for the gate and hold it, until ``leave``.
+
+        Raises:
+            InboxUnavailable: Others held it until the deadline.
+            OSError: Its file cannot be opened.
+        """
+        while not self._try():
+            deadline.pause()
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        # Not by closing: a child that was forked now has the descriptor too.
+        if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the descriptor; a parent's or child's hold on it is not ended."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _try(self) -> bool:
+        if self._descriptor is None:
+            self._descriptor = os.open(
+                self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600
+            )
+            self._opened = os.fstat(self._descriptor)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if is_still(self._path, self._opened):
+            return True
+        # Somebody removed the file: others hold the gate on a new one.
+        self.close()
+        return False
+
+
+class OpenGate(Gate):
+    """No gate: for a rollback journal, where SQLite's own locks are enough."""
+
+    def enter(self, deadline: Deadline) -> None:
+        """Hold nothing."""
+
+
+def is_still(path: str, opened: os.stat_result | None) -> bool:
+    """Tell whether a path still names the file that was opened."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return opened is not None and os.path.samestat(opened, found)

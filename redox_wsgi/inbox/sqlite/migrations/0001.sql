@@ -1,0 +1,57 @@
+-- Times are microseconds since 1970 in UTC.
+
+-- One subscription: claimed as a whole, so that its entries are handled in order.
+CREATE TABLE lane (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    -- Never 0 while an entry waits; 1 may stand in vain after a repeat.
+    has_work INTEGER NOT NULL,
+    -- A column of its own: were it has_work = 0, the next put would wake the lane.
+    halted INTEGER NOT NULL DEFAULT 0,
+    -- Due since, end of the lease, or end of the backoff.
+    due_at INTEGER NOT NULL,
+    owner TEXT,
+    fence INTEGER NOT NULL DEFAULT 0,
+    -- Counted at the claim: an entry that kills its worker runs out of them too.
+    attempts INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT
+);
+CREATE INDEX lane_ready ON lane (due_at) WHERE has_work = 1 AND halted = 0;
+
+-- Order by number is order of arrival.
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    lane_id INTEGER NOT NULL REFERENCES lane (id),
+    identity TEXT NOT NULL,
+    -- 0 waiting, 2 done, 3 dead, 4 emptied.
+    state INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    error TEXT,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    body_bytes INTEGER NOT NULL,
+    body_sha256 BLOB,
+    -- A large body lies in this file, and has no row in the table body.
+    body_file TEXT,
+    data_model TEXT,
+    event_type TEXT,
+    log_id TEXT,
+    head TEXT NOT NULL,
+    UNIQUE (lane_id, identity)
+);
+CREATE INDEX entry_head ON entry (lane_id, id) WHERE state = 0;
+CREATE INDEX entry_finished ON entry (state, finished_at) WHERE state > 0;
+CREATE INDEX entry_dead ON entry (state) WHERE state = 3;
+CREATE INDEX entry_repeated ON entry (repeats) WHERE repeats > 0;
+CREATE INDEX entry_file ON entry (body_file) WHERE body_file IS NOT NULL;
+
+-- The highest number that an entry had when some were deleted: it must not come again.
+-- AUTOINCREMENT would do the same, and write one page more at each put.
+CREATE TABLE past (last_id INTEGER NOT NULL);
+INSERT INTO past (last_id) VALUES (0);
+
+-- Apart from entry, because SQLite writes a row anew for every change in it.
+CREATE TABLE body (
+    entry_id INTEGER PRIMARY KEY REFERENCES entry (id),
+    bytes BLOB NOT NULL
+);

@@ -1,0 +1,189 @@
+-- Times are microseconds since 1970 in UTC, durations are microseconds.
+
+-- name: find_lane
+SELECT id, has_work FROM lane WHERE key = :key;
+
+-- name: put_lane
+INSERT INTO lane (key, has_work, due_at) VALUES (:key, 1, :now)
+ON CONFLICT (key) DO UPDATE SET has_work = 1
+RETURNING id;
+
+-- name: put_entry
+INSERT INTO entry (
+    id, lane_id, identity, state, received_at, finished_at, error, body_bytes,
+    body_sha256, body_file, data_model, event_type, log_id, head
+) VALUES (
+    1 + max(
+        coalesce((SELECT max(id) FROM entry), 0), (SELECT last_id FROM past)
+    ),
+    :lane, :identity, :state, :received_at, :finished_at, :error, :body_bytes,
+    :body_sha256, :body_file, :data_model, :event_type, :log_id, :head
+)
+ON CONFLICT (lane_id, identity) DO NOTHING;
+
+-- name: put_body
+INSERT INTO body (entry_id, bytes) VALUES (:entry, :bytes);
+
+-- name: revive
+UPDATE entry
+SET repeats = repeats + 1, state = 0, error = NULL, finished_at = NULL
+WHERE lane_id = :lane AND identity = :identity
+    AND state = 3 AND error IS NOT :unanswered;
+
+-- name: count_repeat
+UPDATE entry SET repeats = repeats + 1
+WHERE lane_id = :lane AND identity = :identity;
+
+-- name: look
+SELECT 1 FROM lane
+WHERE has_work = 1 AND halted = 0 AND due_at <= :now
+LIMIT 1;
+
+-- name: claim_lane
+UPDATE lane
+SET due_at = :now + :lease, owner = :token, fence = fence + 1,
+    attempts = attempts + 1
+WHERE id = (
+    SELECT id FROM lane
+    WHERE has_work = 1 AND halted = 0 AND due_at <= :now
+    ORDER BY due_at
+    LIMIT 1
+)
+RETURNING id, key, fence, attempts;
+
+-- name: claim_head
+SELECT id, identity, received_at, head FROM entry
+WHERE lane_id = :lane AND state = 0
+ORDER BY id
+LIMIT 1;
+
+-- has_work was 1 in vain.
+-- name: claim_empty
+UPDATE lane SET has_work = 0, owner = NULL, attempts = 0, due_at = :now
+WHERE id = :lane;
+
+-- name: read_body
+SELECT entry.body_file, entry.body_sha256, body.bytes
+FROM entry LEFT JOIN body ON body.entry_id = entry.id
+WHERE entry.id = :entry;
+
+-- What ends or extends a claim carries fence and owner: after a crash a fence number
+-- may come again, the random owner cannot. No row changed: the lease was lost.
+-- name: renew
+UPDATE lane SET due_at = :now + :lease
+WHERE id = :lane AND fence = :fence AND owner = :token;
+
+-- Skipped by an operator meanwhile: that stands.
+-- name: finish_entry
+UPDATE entry SET state = :state, error = :error, finished_at = :now
+WHERE id = :entry AND state = 0;
+
+-- name: finish_lane
+UPDATE lane
+SET owner = NULL, attempts = 0, last_error = :error, due_at = :now,
+    has_work = EXISTS (SELECT 1 FROM entry WHERE lane_id = :lane AND state = 0)
+WHERE id = :lane AND fence = :fence AND owner = :token;
+
+-- name: retry
+UPDATE lane SET owner = NULL, due_at = :now + :delay, last_error = :error
+WHERE id = :lane AND fence = :fence AND owner = :token;
+
+-- name: halt
+UPDATE lane SET owner = NULL, halted = 1, last_error = :error
+WHERE id = :lane AND fence = :fence AND owner = :token;
+
+-- An operator may have set attempts to 0 meanwhile.
+-- name: release
+UPDATE lane SET owner = NULL, due_at = :now, attempts = max(0, attempts - 1)
+WHERE id = :lane AND fence = :fence AND owner = :token;
+
+-- name: repair_clock
+UPDATE lane SET due_at = :now WHERE due_at > :now + :longest;
+
+-- name: halt_lane
+UPDATE lane SET halted = 1 WHERE key = :key;
+
+-- A claim in flight keeps its lease.
+-- name: resume_lane
+UPDATE lane
+SET halted = 0, attempts = 0,
+    due_at = CASE WHEN owner IS NULL THEN :now ELSE due_at END,
+    has_work = EXISTS (SELECT 1 FROM entry WHERE lane_id = lane.id AND state = 0)
+WHERE key = :key AND halted = 1;
+
+-- name: skip_head
+UPDATE entry SET state = 3, error = 'skipped', finished_at = :now
+WHERE id = (
+    SELECT entry.id FROM entry JOIN lane ON lane.id = entry.lane_id
+    WHERE lane.key = :key AND lane.halted = 1 AND entry.state = 0
+    ORDER BY entry.id
+    LIMIT 1
+)
+RETURNING id;
+
+-- name: replay_entry
+UPDATE entry SET state = 0, error = NULL, finished_at = NULL
+WHERE id = :entry AND state IN (2, 3)
+RETURNING lane_id;
+
+-- name: replay_lane
+UPDATE lane SET has_work = 1, attempts = 0 WHERE id = :lane;
+
+-- name: find_old
+SELECT id, body_file FROM entry
+WHERE state > 0 AND state = :state AND finished_at < :before
+ORDER BY finished_at
+LIMIT :limit;
+
+-- name: delete_body
+DELETE FROM body WHERE entry_id = :entry;
+
+-- name: empty_entry
+UPDATE entry
+SET state = 4, head = '', body_bytes = 0, body_sha256 = NULL, body_file = NULL
+WHERE id = :entry;
+
+-- name: remember_last_id
+UPDATE past SET last_id = max(last_id, (SELECT coalesce(max(id), 0) FROM entry));
+
+-- name: delete_entry
+DELETE FROM entry WHERE id = :entry;
+
+-- name: find_file
+SELECT 1 FROM entry WHERE body_file IS NOT NULL AND body_file = :file;
+
+-- name: count_lanes
+SELECT lane.key, lane.halted, lane.owner IS NOT NULL, lane.due_at, lane.attempts,
+    lane.last_error, coalesce(ready.waiting, 0), coalesce(gone.dead, 0),
+    head.received_at
+FROM lane
+LEFT JOIN (
+    SELECT lane_id, count(*) AS waiting, min(id) AS head FROM entry
+    WHERE state = 0
+    GROUP BY lane_id
+) AS ready ON ready.lane_id = lane.id
+LEFT JOIN (
+    SELECT lane_id, count(*) AS dead FROM entry
+    WHERE state = 3
+    GROUP BY lane_id
+) AS gone ON gone.lane_id = lane.id
+LEFT JOIN entry AS head ON head.id = ready.head
+WHERE lane.halted = 1 OR ready.waiting > 0 OR gone.dead > 0
+ORDER BY lane.key;
+
+-- name: count_finished
+SELECT state, count(*) FROM entry WHERE state > 0 GROUP BY state;
+
+-- name: count_repeats
+SELECT coalesce(sum(repeats), 0) FROM entry WHERE repeats > 0;
+
+-- What restricts it is appended, and then order_entries.
+-- name: find_entries
+SELECT entry.id, lane.key, entry.identity, entry.state, entry.received_at,
+    entry.finished_at, entry.error, entry.repeats, entry.body_bytes,
+    entry.data_model, entry.event_type, entry.log_id, entry.head
+FROM entry CROSS JOIN lane ON lane.id = entry.lane_id
+WHERE entry.id > :after;
+
+-- name: order_entries
+ORDER BY entry.id LIMIT :limit;

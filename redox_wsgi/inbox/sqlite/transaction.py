@@ -1,0 +1,75 @@
+"""One write transaction: begun, acted in, committed or rolled back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from redox_wsgi.errors import InboxUnavailable
+from redox_wsgi.inbox.sqlite.failures import (
+    OUTCOME_UNKNOWN,
+    has_surely_failed,
+    is_busy,
+)
+from redox_wsgi.inbox.sqlite.gate import Deadline
+
+Found = TypeVar("Found")
+Given = TypeVar("Given")
+
+
+def transact(
+    connection: sqlite3.Connection,
+    action: Callable[[sqlite3.Connection], Found],
+    deadline: Deadline,
+) -> Found:
+    """Run an action in a transaction and commit it.
+
+    Args:
+        connection: Without a transaction.
+        action: It reads every ``RETURNING`` to its end: an open statement would stop
+            the COMMIT. What it raises rolls the transaction back.
+        deadline: How long to wait for a program that locks the file without the gate.
+
+    Raises:
+        InboxUnavailable: ``OUTCOME_UNKNOWN``.
+        sqlite3.Error: Nothing has happened.
+    """
+    # A transaction that began by reading could not wait for its turn to write.
+    persist(connection.execute, "BEGIN IMMEDIATE", deadline)
+    try:
+        found = action(connection)
+        _commit(connection, deadline)
+    except BaseException:
+        roll_back(connection)
+        raise
+    return found
+
+
+def persist(step: Callable[[Given], Found], given: Given, deadline: Deadline) -> Found:
+    """Do a step, again and again while somebody outside of the gate is in its way.
+
+    SQLite's own waiting is switched off: it would hold up every greenlet.
+    """
+    while True:
+        try:
+            return step(given)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or not deadline.remaining_seconds:
+                raise
+        deadline.pause()
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction if there is one: a full disk has rolled it back already."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _commit(connection: sqlite3.Connection, deadline: Deadline) -> None:
+    try:
+        persist(connection.execute, "COMMIT", deadline)
+    except sqlite3.Error as error:
+        if has_surely_failed(error):
+            raise
+        raise InboxUnavailable(OUTCOME_UNKNOWN) from error
