@@ -167,7 +167,7 @@ class Transmission:
 
     @property
     def attempt(self) -> int:
-        """How often a handler was given this, this time included: 1 without an inbox."""
+        """How often a handler was given this, now included; 1 without an inbox."""
         return self.entry.attempt if self.entry is not None else 1
 
     @property

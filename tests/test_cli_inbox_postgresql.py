@@ -11,7 +11,7 @@ import pytest
 
 from redox_wsgi import Transmission
 from redox_wsgi.inbox import Inbox, State
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.command_line import CommandLine
 from tests.support.operated import (
     BROKEN,

@@ -18,7 +18,7 @@ from redox_wsgi import InboxUnavailable, Transmission
 from redox_wsgi.cli.work import work
 from redox_wsgi.inbox import Inbox
 from redox_wsgi.inbox.encryption import build_encryption_key
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.leaks import find
 from tests.support.work import put, wait_until
 from tests.support.working import Site

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redox_wsgi import Transmission
 from redox_wsgi.cli.inbox import inbox as inbox_commands
 from redox_wsgi.inbox import Inbox, Selection, State
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support import leaks
 from tests.support.builders import NOTIFICATION, TOKEN
 from tests.support.operated import build_body, fail_for_one

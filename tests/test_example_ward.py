@@ -25,7 +25,7 @@ from example_app.database import Database
 from example_app.handlers import notifications
 from example_app.settings import Settings
 from redox_wsgi.inbox import Inbox
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from redox_wsgi.simulator import EVENTS, PATIENTS, build_payload
 from tests.support.builders import TOKEN
 from tests.support.wsgi import Reply, send

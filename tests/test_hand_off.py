@@ -36,7 +36,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a program in the folder of the test; end it afterwards."""
-    running = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def begin(*command: str, **environment: str) -> subprocess.Popen[bytes]:
         with (tmp_path / f"{len(running)}.log").open("wb") as log:
@@ -82,27 +82,19 @@ def put_some(inbox: Inbox) -> None:
     inbox(Transmission(build_patient(), received_at=utc_now()))
 
 
-@pytest.mark.parametrize(
-    ("recipe", "scheme", "other_side"),
-    [
-        (
-            "Celery",
-            "redis+socket",
-            ["celery", "-A", "handing_on", "worker", "--pool", "solo"],
-        ),
-        ("RQ", "unix", ["rq", "worker", "--worker-class", "rq.SimpleWorker", "--url"]),
-    ],
-)
+OTHER_SIDES = {
+    "Celery": ("redis+socket", "celery -A handing_on worker --pool solo"),
+    "RQ": ("unix", "rq worker --worker-class rq.SimpleWorker --url"),
+}
+
+
+@pytest.mark.parametrize("recipe", OTHER_SIDES)
 def test_what_is_handed_on_arrives_in_another_process(
-    recipe: str,
-    scheme: str,
-    other_side: list[str],
-    broker: str,
-    start: Start,
-    tmp_path: Path,
+    recipe: str, broker: str, start: Start, tmp_path: Path
 ) -> None:
     """From the inbox by its worker through the broker, each once and none lost."""
     (tmp_path / "handing_on.py").write_text(PRINT_TO_A_FILE + BLOCKS[recipe])
+    scheme, other_side = OTHER_SIDES[recipe]
     url = f"{scheme}://{broker}"
     programs = Path(sys.executable).parent
     environment = {
@@ -113,7 +105,7 @@ def test_what_is_handed_on_arrives_in_another_process(
         "CELERY_BROKER_URL": url,
         "REDIS_URL": url,
     }
-    name, *arguments = other_side
+    name, *arguments = other_side.split()
     if recipe == "RQ":
         arguments.append(url)
     start(str(programs / name), *arguments, **environment)

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.failure_policy import Consequence, Failure, FailurePolicy
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.failure_policy import (
+    Consequence,
+    Failure,
+    FailurePolicy,
+)
 
 BROKEN = Failure("builtins.ValueError")
 FINAL = Failure("no-such-patient", is_permanent=True)

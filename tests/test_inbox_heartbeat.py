@@ -11,9 +11,9 @@ import pytest
 
 from redox_wsgi import InboxUnavailable, LostLease
 from redox_wsgi.inbox import Claim, Inbox
-from redox_wsgi.inbox.handled_entry import HandledEntry
-from redox_wsgi.inbox.heartbeat import Heartbeat
-from redox_wsgi.inbox.outage import Outage
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.heartbeat import Heartbeat
+from redox_wsgi.inbox.worker.outage import Outage
 from tests.support.clocks import Clock
 from tests.support.leaks import capture_logs
 from tests.support.work import put, wait_until

@@ -27,11 +27,10 @@ def test_what_was_answered_200_is_kept_exactly_once_though_servers_are_killed(
     with serve(lasting_inbox_url, tmp_path / "server.log") as (port, find):
         hospital = Hospital(port, SUBSCRIPTIONS)
         hospital.start()
-        kills = kill_now_and_then(find, lambda: hospital.count() >= ENOUGH, 0.2)
+        kill_now_and_then(find, lambda: hospital.count() >= ENOUGH, 0.2, at_least=5)
         hospital.stop()
     inbox = Inbox(lasting_inbox_url)
 
-    assert kills > 3
     check_nothing_was_lost(inbox, hospital)
     inbox.close()
 
@@ -45,12 +44,11 @@ def test_everything_is_handled_in_order_though_workers_are_killed(
         hospital = Hospital(port, SUBSCRIPTIONS)
         hospital.start()
         with work(lasting_inbox_url, log) as find:
-            kills = kill_now_and_then(find, lambda: hospital.count() >= ENOUGH, 0.8)
+            kill_now_and_then(find, lambda: hospital.count() >= ENOUGH, 0.8, at_least=5)
             hospital.stop()
             inbox = Inbox(lasting_inbox_url)
-            kills += kill_now_and_then(find, lambda: inbox.stats().waiting == 0, 3.0)
+            kill_now_and_then(find, lambda: inbox.stats().waiting == 0, 3.0)
 
-    assert kills > 3
     assert count_handled(log) == hospital.count()
     assert check_order(log) >= hospital.count()
     stats = inbox.stats()

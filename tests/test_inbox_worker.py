@@ -22,11 +22,11 @@ from redox_wsgi import (
     Transmission,
 )
 from redox_wsgi.inbox import Claim, Inbox, Selection, State
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.handling_report import HandledOutcome
-from redox_wsgi.inbox.housekeeping import Retention
 from redox_wsgi.inbox.store import BodyDamaged
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.handling_report import HandledOutcome
+from redox_wsgi.inbox.worker.housekeeping import Retention
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.clocks import Clock
 from tests.support.leaks import build_patient, capture_logs, fail, find
 from tests.support.work import (

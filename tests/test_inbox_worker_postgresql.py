@@ -10,9 +10,9 @@ import pytest
 
 from redox_wsgi import ConfigurationError, Transmission
 from redox_wsgi.inbox import Inbox
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.handling_report import HandledOutcome
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.handling_report import HandledOutcome
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.work import Running, put, read_number, wait_until
 
 pytestmark = pytest.mark.postgres

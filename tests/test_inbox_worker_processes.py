@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-import redox_wsgi.inbox.processes
+import redox_wsgi.inbox.worker.processes
 from redox_wsgi import ConfigurationError, Transmission
 from redox_wsgi.inbox import Inbox
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.processes import Processes, Watched, _run_child
-from redox_wsgi.inbox.service import serve
-from redox_wsgi.inbox.signals import Signals
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.processes import Processes, Watched, _run_child
+from redox_wsgi.inbox.worker.service import serve
+from redox_wsgi.inbox.worker.signals import Signals
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support import worked
 from tests.support.clocks import Clock
 from tests.support.leaks import capture_logs, find
@@ -426,7 +426,7 @@ def test_a_process_that_is_told_to_stop_twice_still_finishes(
             os.kill(os.getpid(), signal.SIGTERM)
             wait_until(lambda: looks.count(number) > 3)  # noqa: B023 - called now
 
-    monkeypatch.setattr(redox_wsgi.inbox.processes, "Signals", Watching)
+    monkeypatch.setattr(redox_wsgi.inbox.worker.processes, "Signals", Watching)
     put(log.inbox, 1)
     with pytest.raises(_Ended):
         _run_child(build(log, handle, lease_seconds=30), Watched(), os.getppid())

@@ -13,12 +13,12 @@ from redox_wsgi.cli.inbox.access import inbox_options
 from redox_wsgi.cli.inbox.backfill import load_handler
 from redox_wsgi.cli.options import INTERRUPTED_STATUS
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
-from redox_wsgi.inbox.housekeeping import Retention
 from redox_wsgi.inbox.inbox import Inbox
-from redox_wsgi.inbox.processes import Processes
-from redox_wsgi.inbox.service import serve
-from redox_wsgi.inbox.signals import Signals
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.housekeeping import Retention
+from redox_wsgi.inbox.worker.processes import Processes
+from redox_wsgi.inbox.worker.service import serve
+from redox_wsgi.inbox.worker.signals import Signals
+from redox_wsgi.inbox.worker.worker import Worker
 
 __all__ = ["work"]
 

@@ -23,12 +23,12 @@ from redox_wsgi.inbox.entry import (
     State,
     Stats,
 )
-from redox_wsgi.inbox.housekeeping import Retention, prune
 from redox_wsgi.inbox.lane import build_lane_key
 from redox_wsgi.inbox.location import open_store
 from redox_wsgi.inbox.store import BodyDamaged, Store
-from redox_wsgi.inbox.web_worker import WebWorker
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.housekeeping import Retention, prune
+from redox_wsgi.inbox.worker.web_worker import WebWorker
+from redox_wsgi.inbox.worker.worker import Worker
 from redox_wsgi.principal import Principal
 from redox_wsgi.reporting import loggable
 from redox_wsgi.transmission import Entry, JsonObject, Transmission

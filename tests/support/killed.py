@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from redox_wsgi import Destination, RedoxMiddleware, Transmission
 from redox_wsgi.inbox import Inbox
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.builders import TOKEN
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def application(
     environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Keep what comes, in the inbox that the environment names."""
-    return _serve()(environ, start_response)
+    answer: Iterable[bytes] = _serve()(environ, start_response)
+    return answer
 
 
 _served: list[Any] = []

@@ -130,13 +130,17 @@ def work(url: str, log: Path) -> Iterator[Callable[[], list[int]]]:
 
 
 def kill_now_and_then(
-    find: Callable[[], list[int]], until: Callable[[], bool], pause_seconds: float
+    find: Callable[[], list[int]],
+    until: Callable[[], bool],
+    pause_seconds: float,
+    *,
+    at_least: int = 0,
 ) -> int:
     """Kill a process without a warning, again and again; return how many."""
     dice = random.Random()  # noqa: S311 - which process, and when
     give_up_at = time.monotonic() + PATIENCE_SECONDS * 10
     count = 0
-    while not until():
+    while count < at_least or not until():
         assert time.monotonic() < give_up_at, "Nothing goes on any more."
         time.sleep(dice.uniform(0.2, 1.0) * pause_seconds)
         found = find()
@@ -203,10 +207,10 @@ def check_order(log: Path) -> int:
             done[lane, int(entry_id)] = int(fence)
     for lane, claims in begun.items():
         claims.sort()
-        numbers = [entry_id for _, entry_id in claims]
+        numbers = [number for _, number in claims]
         assert numbers == sorted(numbers), lane
-        for fence, entry_id in claims:
-            assert fence <= done.get((lane, entry_id), fence), (lane, entry_id)
+        for at, number in claims:
+            assert at <= done.get((lane, number), at), (lane, number)
     return sum(map(len, begun.values()))
 
 

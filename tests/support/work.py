@@ -10,7 +10,7 @@ from typing import Any
 
 from redox_wsgi import Transmission
 from redox_wsgi.inbox import Inbox
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.builders import build_payload, encode
 from tests.support.clocks import Clock
 

@@ -19,7 +19,7 @@ from redox_wsgi.cli.inbox.standing import (
     late_option,
 )
 from redox_wsgi.inbox.entry import LaneRecord, Selection, State, Stats
-from redox_wsgi.inbox.housekeeping import Retention
+from redox_wsgi.inbox.worker.housekeeping import Retention
 
 if TYPE_CHECKING:
     from redox_wsgi.inbox.store import Store

@@ -14,7 +14,7 @@ from redox_wsgi.cli.inbox.progress import ask, follow
 from redox_wsgi.cli.inbox.selecting import find
 from redox_wsgi.cli.options import INTERRUPTED_STATUS
 from redox_wsgi.inbox.entry import Selection, State
-from redox_wsgi.inbox.housekeeping import Retention
+from redox_wsgi.inbox.worker.housekeeping import Retention
 
 if TYPE_CHECKING:
     from redox_wsgi.inbox.store import Store

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.registry import Collector
 
-    from redox_wsgi.inbox.handling_report import HandledOutcome
+    from redox_wsgi.inbox.worker.handling_report import HandledOutcome
     from redox_wsgi.reporting import Outcome
 
 _EVENT = ("data_model", "event_type")

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from redox_wsgi.errors import InboxUnavailable, LostLease, PermanentFailure
 from redox_wsgi.handler import Handler
-from redox_wsgi.inbox.failure_policy import Consequence, Failure, FailurePolicy
-from redox_wsgi.inbox.handled_entry import HandledEntry
-from redox_wsgi.inbox.handling_report import HandledWord, HandlingReporter
-from redox_wsgi.inbox.outage import Outage
 from redox_wsgi.inbox.store import BodyDamaged
+from redox_wsgi.inbox.worker.failure_policy import (
+    Consequence,
+    Failure,
+    FailurePolicy,
+)
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.handling_report import HandledWord, HandlingReporter
+from redox_wsgi.inbox.worker.outage import Outage
 from redox_wsgi.reporting import describe_exception
 from redox_wsgi.response import Response
 from redox_wsgi.transmission import Transmission

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from redox_wsgi.inbox.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
 from redox_wsgi.reporting import describe_exception, loggable
 from redox_wsgi.transmission import Transmission
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from redox_wsgi.inbox.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
 from redox_wsgi.reporting import describe_exception
 
 # Enough to leave a library and to name the handler.

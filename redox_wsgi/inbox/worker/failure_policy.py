@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from redox_wsgi.inbox.backoff import Backoff
+from redox_wsgi.inbox.worker.backoff import Backoff
 
 
 class Consequence(Enum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from redox_wsgi.inbox.signals import Signals
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.signals import Signals
+from redox_wsgi.inbox.worker.worker import Worker
 
 # Only what no signal tells is looked for so often.
 _LOOK_SECONDS = 1.0

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.handler import Handler, check_is_handler
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.crew import Crew, Hand
-from redox_wsgi.inbox.failure_policy import FailurePolicy
-from redox_wsgi.inbox.handled_entry import HandledEntry
-from redox_wsgi.inbox.handling import Handling
-from redox_wsgi.inbox.handling_report import HandledObserver, HandlingReporter
-from redox_wsgi.inbox.heartbeat import Heartbeat
-from redox_wsgi.inbox.housekeeping import Housekeeping, Retention
-from redox_wsgi.inbox.outage import Outage
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.crew import Crew, Hand
+from redox_wsgi.inbox.worker.failure_policy import FailurePolicy
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.handling import Handling
+from redox_wsgi.inbox.worker.handling_report import (
+    HandledObserver,
+    HandlingReporter,
+)
+from redox_wsgi.inbox.worker.heartbeat import Heartbeat
+from redox_wsgi.inbox.worker.housekeeping import Housekeeping, Retention
+from redox_wsgi.inbox.worker.outage import Outage
 
 if TYPE_CHECKING:
     from redox_wsgi.inbox.inbox import Inbox

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.worker import Worker
 
 _logger = logging.getLogger("redox_wsgi")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from redox_wsgi.errors import LostLease
-from redox_wsgi.inbox.handled_entry import HandledEntry
-from redox_wsgi.inbox.outage import Outage
+from redox_wsgi.inbox.worker.handled_entry import HandledEntry
+from redox_wsgi.inbox.worker.outage import Outage
 
 # A renewal may fail twice before the lease ends.
 _BEATS_PER_LEASE = 3

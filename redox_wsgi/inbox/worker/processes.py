@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 from redox_wsgi.errors import ConfigurationError
-from redox_wsgi.inbox.backoff import Backoff
-from redox_wsgi.inbox.service import ENDED_AT_ONCE, serve
-from redox_wsgi.inbox.signals import Signals
-from redox_wsgi.inbox.worker import Worker
+from redox_wsgi.inbox.worker.backoff import Backoff
+from redox_wsgi.inbox.worker.service import ENDED_AT_ONCE, serve
+from redox_wsgi.inbox.worker.signals import Signals
+from redox_wsgi.inbox.worker.worker import Worker
 from redox_wsgi.reporting import describe_exception
 
 #: The exit status of a process whose settings are wrong: no other would do better.

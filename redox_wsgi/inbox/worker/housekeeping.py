@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from redox_wsgi.errors import ConfigurationError
 from redox_wsgi.inbox.entry import State
-from redox_wsgi.inbox.outage import Outage
 from redox_wsgi.inbox.store import Store
+from redox_wsgi.inbox.worker.outage import Outage
 
 _PAGE = 500
 _CLOCK_SECONDS = 60.0
