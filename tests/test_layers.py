@@ -23,7 +23,7 @@ ROWS = [
     {"principal", "request", "response", "meta", "identity"},
     {"transmission"},
     {"reporting", "handler", "authentication"},
-    {"verification", "routing"},
+    {"verification", "routing", "oauth"},
     {"destination"},
     {"middleware"},
     {"__init__"},
@@ -42,7 +42,14 @@ FORBIDDEN = {
     ("request", "meta"),
     ("response", "meta"),
     ("destination", "routing"),
+    ("destination", "oauth"),
+    ("oauth", "transmission"),
+    ("oauth", "handler"),
+    ("oauth", "routing"),
+    ("oauth", "verification"),
 }
+# The command line also makes what a token endpoint needs; the simulator plays Redox.
+CROSSINGS = {("cli", "oauth"), ("cli", "errors")}
 
 
 def find_imports(path: Path) -> Iterator[str]:
@@ -100,7 +107,8 @@ def test_the_simulator_and_the_receiver_share_no_code(room: str) -> None:
                 crosses = (found in OUTSIDE_THE_RECEIVER) != (
                     find_room(name) in OUTSIDE_THE_RECEIVER
                 )
-                assert not crosses, f"{path} imports {name}"
+                allowed = (found, find_room(name)) in CROSSINGS
+                assert allowed or not crosses, f"{path} imports {name}"
             elif found == room:
                 assert name != "redox_wsgi"
 
@@ -122,7 +130,11 @@ def test_importing_the_package_loads_the_core_only() -> None:
     loaded = set(output.split())
 
     assert "redox_wsgi.middleware" in loaded
-    optional = ("flask", "django", "click", "rich", "urllib3", "itsdangerous", "jwt")
+    optional = (
+        *("flask", "django", "click", "rich", "urllib3", "itsdangerous", "jwt"),
+        *("cryptography", "sqlite3", "urllib.request", "redox_wsgi.oauth"),
+        "redox_wsgi.authentication.jwt_bearer",
+    )
     for name in (*optional, "redox_wsgi.simulator", "redox_wsgi.cli"):
         assert name not in loaded
 
