@@ -24,6 +24,8 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 # Imported only when they are asked for, or listed: some need further packages.
 _ELSEWHERE = {
     "check": "redox_wsgi.cli.check",
+    "keys": "redox_wsgi.cli.keys",
+    "oauth": "redox_wsgi.cli.oauth",
     "send": "redox_wsgi.cli.send",
     "storm": "redox_wsgi.cli.storm",
 }
@@ -52,7 +54,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings=_CONTEXT)
 def application() -> None:
-    """Play Redox's side towards a destination."""
+    """Play Redox's side towards a destination, and make what it needs."""
 
 
 @application.command()
