@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redox_wsgi.authentication.encoding import decode_base64url, parse_object
+from redox_wsgi.authentication.jose.encoding import decode_base64url, parse_object
 from tests.support.jose import encode
 
 

@@ -28,7 +28,7 @@ from redox_wsgi import (
     VerificationToken,
 )
 from redox_wsgi.authentication import aws_sigv4
-from redox_wsgi.authentication.aws_canonical_request import (
+from redox_wsgi.authentication.aws.canonical_request import (
     list_canonical_paths,
     list_canonical_queries,
 )

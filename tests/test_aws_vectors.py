@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from redox_wsgi import AuthenticationFailed, Request
-from redox_wsgi.authentication.aws_canonical_request import (
+from redox_wsgi.authentication.aws.canonical_request import (
     build_string_to_sign,
     derive_signing_key,
     sign,
 )
-from redox_wsgi.authentication.aws_signature import (
+from redox_wsgi.authentication.aws.signature import (
     list_canonical_requests,
     read_signature,
 )

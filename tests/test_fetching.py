@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redox_wsgi import AuthenticatorUnavailable, ConfigurationError
-from redox_wsgi.authentication import fetching
-from redox_wsgi.authentication.fetching import Fetcher
+from redox_wsgi.authentication.outgoing import fetching
+from redox_wsgi.authentication.outgoing.fetching import Fetcher
 from tests.support.json_server import (
     USELESS,
     Asked,

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redox_wsgi import AuthenticationFailed, AuthenticatorUnavailable
-from redox_wsgi.authentication import json_web_token
-from redox_wsgi.authentication.json_web_token import (
+from redox_wsgi.authentication.jose import json_web_token
+from redox_wsgi.authentication.jose.json_web_token import (
     MAX_TOKEN_CHARACTERS,
     UnverifiedToken,
     check_claims,

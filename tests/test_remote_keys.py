@@ -24,8 +24,8 @@ from redox_wsgi import (
     Request,
 )
 from redox_wsgi.authentication.jwt_bearer import JwtBearer
+from redox_wsgi.authentication.outgoing.snapshot import Snapshot, read_lifetime
 from redox_wsgi.authentication.remote_keys import RemoteKeySet
-from redox_wsgi.authentication.snapshot import Snapshot, read_lifetime
 from tests.support import jose
 from tests.support.json_server import (
     USELESS,

@@ -24,11 +24,16 @@ from redox_wsgi import (
     Principal,
     Request,
 )
+from redox_wsgi.authentication.outgoing.verdicts import (
+    Accepted,
+    Refused,
+    Verdict,
+    Verdicts,
+)
 from redox_wsgi.authentication.token_introspection import (
     ClientCredentials,
     TokenIntrospection,
 )
-from redox_wsgi.authentication.verdicts import Accepted, Refused, Verdict, Verdicts
 from tests.support.json_server import (
     USELESS,
     JsonServer,

@@ -14,19 +14,19 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NoReturn
 
-from redox_wsgi.authentication.aws_canonical_request import (
+from redox_wsgi.authentication.aws.canonical_request import (
     build_string_to_sign,
     derive_signing_key,
     sign,
 )
-from redox_wsgi.authentication.aws_settings import (
+from redox_wsgi.authentication.aws.settings import (
     read_credentials,
     read_flag,
     read_hosts,
     read_scope_end,
     read_session_tokens,
 )
-from redox_wsgi.authentication.aws_signature import (
+from redox_wsgi.authentication.aws.signature import (
     SentSignature,
     list_canonical_requests,
     read_signature,

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from redox_wsgi.authentication.fetching import (
+from redox_wsgi.authentication.jose.token_verifier import check_texts, utc_now
+from redox_wsgi.authentication.outgoing.fetching import (
     DEFAULT_TIMEOUT_SECONDS,
     Answer,
     Fetcher,
 )
-from redox_wsgi.authentication.token_verifier import check_texts, utc_now
-from redox_wsgi.authentication.verdicts import (
+from redox_wsgi.authentication.outgoing.verdicts import (
     Accepted,
     Refused,
     Verdict,

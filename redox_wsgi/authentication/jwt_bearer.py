@@ -13,14 +13,17 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
-from redox_wsgi.authentication.json_web_token import UnverifiedToken, normalise_type
-from redox_wsgi.authentication.keys import KeySet
-from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
-from redox_wsgi.authentication.token_verifier import (
+from redox_wsgi.authentication.jose.json_web_token import (
+    UnverifiedToken,
+    normalise_type,
+)
+from redox_wsgi.authentication.jose.token_verifier import (
     TokenVerifier,
     check_texts,
     utc_now,
 )
+from redox_wsgi.authentication.keys import KeySet
+from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
 from redox_wsgi.errors import (
     AuthenticationFailed,
     AuthenticatorUnavailable,

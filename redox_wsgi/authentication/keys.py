@@ -14,8 +14,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
-from redox_wsgi.authentication.encoding import parse_object
-from redox_wsgi.authentication.public_keys import (
+from redox_wsgi.authentication.jose.encoding import parse_object
+from redox_wsgi.authentication.jose.public_keys import (
     RSA_ALGORITHMS,
     UnusableKeyError,
     load_jwk,

@@ -16,15 +16,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from redox_wsgi.authentication.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
+from redox_wsgi.authentication.jose.token_verifier import utc_now
 from redox_wsgi.authentication.keys import (
     VerificationKey,
     check_jwt_is_installed,
     check_rsa_algorithm,
     parse_key_set,
 )
-from redox_wsgi.authentication.snapshot import Snapshot, read_lifetime
-from redox_wsgi.authentication.token_verifier import utc_now
+from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
+from redox_wsgi.authentication.outgoing.snapshot import Snapshot, read_lifetime
 from redox_wsgi.errors import (
     AuthenticationFailed,
     AuthenticatorUnavailable,

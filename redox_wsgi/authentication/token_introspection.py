@@ -16,10 +16,10 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from redox_wsgi.authentication.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
-from redox_wsgi.authentication.json_web_token import MAX_LEEWAY_SECONDS
-from redox_wsgi.authentication.token_verifier import check_texts, utc_now
-from redox_wsgi.authentication.verdicts import (
+from redox_wsgi.authentication.jose.json_web_token import MAX_LEEWAY_SECONDS
+from redox_wsgi.authentication.jose.token_verifier import check_texts, utc_now
+from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
+from redox_wsgi.authentication.outgoing.verdicts import (
     Accepted,
     Refused,
     Verdict,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from redox_wsgi.authentication.encoding import parse_object
+from redox_wsgi.authentication.jose.encoding import parse_object
 from redox_wsgi.authentication.keys import KeySet, StaticKeySet
 from redox_wsgi.authentication.remote_keys import RemoteKeySet
 from redox_wsgi.errors import ConfigurationError, is_scope

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
-from redox_wsgi.authentication.encoding import parse_object
+from redox_wsgi.authentication.jose.encoding import parse_object
 from redox_wsgi.errors import MalformedRequest
 from redox_wsgi.oauth.answers import TokenRefused
 from redox_wsgi.oauth.settings import check_switch, rename

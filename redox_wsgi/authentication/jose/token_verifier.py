@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from redox_wsgi.authentication.json_web_token import (
+from redox_wsgi.authentication.jose.json_web_token import (
     MAX_LEEWAY_SECONDS,
     UnverifiedToken,
     check_claims,
 )
+from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import KeySet, check_jwt_is_installed
-from redox_wsgi.authentication.public_keys import ALGORITHMS
 from redox_wsgi.errors import NO_CREDENTIALS, AuthenticationFailed, ConfigurationError
 from redox_wsgi.request import Request
 

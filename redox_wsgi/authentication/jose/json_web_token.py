@@ -15,9 +15,9 @@ from datetime import datetime
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from redox_wsgi.authentication.encoding import decode_base64url, parse_object
+from redox_wsgi.authentication.jose.encoding import decode_base64url, parse_object
+from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import KeySet, VerificationKey, is_key_id
-from redox_wsgi.authentication.public_keys import ALGORITHMS
 from redox_wsgi.errors import (
     AuthenticationFailed,
     AuthenticatorUnavailable,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from redox_wsgi.authentication.connecting import (
+from redox_wsgi.authentication.outgoing.connecting import (
     Deadline,
     host_of,
     is_loopback,

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import product
 from typing import NamedTuple
 
-from redox_wsgi.authentication.aws_canonical_request import (
+from redox_wsgi.authentication.aws.canonical_request import (
     ALGORITHM,
     build_canonical_headers,
     build_canonical_request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from redox_wsgi.authentication.encoding import decode_base64url
+from redox_wsgi.authentication.jose.encoding import decode_base64url
 
 #: The algorithms of RSA; a key serves one of them.
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")

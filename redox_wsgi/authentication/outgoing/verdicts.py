@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TypeAlias
 
-from redox_wsgi.authentication.token_verifier import check_texts
+from redox_wsgi.authentication.jose.token_verifier import check_texts
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
