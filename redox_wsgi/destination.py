@@ -25,6 +25,7 @@ from redox_wsgi.errors import (
     DeliveryFailed,
     HandlerFailed,
     HttpsRequired,
+    InsufficientScope,
     MethodNotAllowed,
     RequestRejected,
 )
@@ -277,8 +278,9 @@ def _read_verification(request: Request) -> Verification | None:
 
 def _refuse(rejection: RequestRejected) -> Response:
     header: tuple[str, ...] = ()
-    if isinstance(rejection, AuthenticationFailed):
-        header = ("WWW-Authenticate", rejection.www_authenticate)
+    if isinstance(rejection, AuthenticationFailed | InsufficientScope):
+        challenge = rejection.www_authenticate
+        header = () if challenge is None else ("WWW-Authenticate", challenge)
     elif isinstance(rejection, MethodNotAllowed):
         header = ("Allow", "GET, POST")
     # An error class of the user's own must not turn a refusal into a 200.

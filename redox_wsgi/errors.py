@@ -6,10 +6,22 @@ log, ``error`` a fixed word for the answer's body.
 
 from __future__ import annotations
 
+import re
+
 #: The ``code`` of an ``AuthenticationFailed`` where the request carries no credentials.
 NO_CREDENTIALS = "no-credentials"
 
 _BEARER = 'Bearer realm="redox"'
+
+
+# "scope-token = 1*( %x21 / %x23-5B / %x5D-7E )": neither quotes nor backslashes.
+# -- https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+_SCOPE = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
+
+
+def is_scope(candidate: object) -> bool:
+    """Tell whether this is one name of a scope or several, by single spaces."""
+    return isinstance(candidate, str) and _SCOPE.fullmatch(candidate) is not None
 
 
 def _check_header(text: str) -> str:
@@ -111,10 +123,38 @@ class InsufficientScope(RequestRejected):
     """The credentials are right but do not allow this.
 
     Redox sees 403, pauses the subscription and sends the transmission again.
+
+    Args:
+        code: The fixed word in our log.
+        scope: What would allow it, for the ``WWW-Authenticate`` header of a Bearer
+            token: names of our own configuration, separated by single spaces.
+
+    Raises:
+        ValueError: ``scope`` is nothing of that kind.
+
+    Spec:
+        https://www.rfc-editor.org/rfc/rfc6750#section-3
     """
 
     status = 403
     error = "insufficient_scope"
+    _scope: str | None = None
+
+    def __init__(self, code: str, *, scope: str | None = None) -> None:
+        self.code = code
+        if scope is not None and not is_scope(scope):
+            raise ValueError("A scope is names separated by single spaces.")
+        self._scope = scope
+
+    @property
+    def www_authenticate(self) -> str | None:
+        """The value of the ``WWW-Authenticate`` header; None where no scope is named.
+
+        Other auth strategies than Bearer tokens know no such challenge.
+        """
+        if self._scope is None:
+            return None
+        return f'{_BEARER}, error="insufficient_scope", scope="{self._scope}"'
 
 
 class HttpsRequired(RequestRejected):

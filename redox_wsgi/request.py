@@ -81,6 +81,18 @@ class Request:
         value: str | None = self._environ.get(_environ_key(name))
         return value
 
+    def header_names(self, prefix: str) -> list[str]:
+        """List in lower case the names of all headers that begin with ``prefix``.
+
+        An underscore in a name comes as a hyphen, where the server lets it pass.
+        """
+        start = _environ_key(prefix)
+        return [
+            key[5:].lower().replace("_", "-")
+            for key in self._environ
+            if key.startswith(start)
+        ]
+
     def bearer_token(self) -> str | None:
         """Return the token of ``Authorization: Bearer``, or None if there is none.
 

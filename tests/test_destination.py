@@ -19,6 +19,7 @@ from redox_wsgi import (
     DeliveryFailed,
     Destination,
     HandlerFailed,
+    InsufficientScope,
     MalformedRequest,
     Outcome,
     Principal,
@@ -377,3 +378,48 @@ def test_a_request_that_failed_leaves_nothing_in_memory(token: str) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+class Unscoped:
+    """An authenticator to whom every scope is too little."""
+
+    def __init__(self, scope: str | None) -> None:
+        self.scope = scope
+
+    def authenticate(self, request: Request) -> Principal:
+        """Refuse."""
+        raise InsufficientScope("missing-scope", scope=self.scope)
+
+
+@pytest.mark.parametrize(
+    ("scope", "challenge"),
+    [
+        (None, None),
+        (
+            "read write",
+            'Bearer realm="redox", error="insufficient_scope", scope="read write"',
+        ),
+    ],
+)
+def test_who_lacks_a_scope_is_told_which_if_it_has_a_name(
+    scope: str | None, challenge: str | None
+) -> None:
+    """Other auth strategies than Bearer tokens have no challenge to offer."""
+    received = Received()
+    application = build_application(
+        received, verification_token=None, authenticator=Unscoped(scope)
+    )
+    reply = send(application, body=NOTIFICATION)
+
+    assert (reply.status, reply.body) == (403, b'{"error":"insufficient_scope"}')
+    assert reply.headers.get("www-authenticate") == challenge
+    assert received == []
+
+
+@pytest.mark.parametrize(
+    "scope", ["", " ", "a  b", " a", "a ", 'a"b', "a\\b", "a\r\nX: y", "\xe9", 7, ["a"]]
+)
+def test_a_scope_that_cannot_stand_in_a_header_is_refused(scope: Any) -> None:
+    """It could end the quoted text, or the header."""
+    with pytest.raises(ValueError, match="single spaces"):
+        InsufficientScope("missing-scope", scope=scope)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+import pytest
+
 import redox_wsgi
 from redox_wsgi import authentication, errors
 
@@ -34,10 +36,20 @@ def test_every_error_says_what_redox_does_next() -> None:
             assert "Redox" in (value.__doc__ or ""), name
 
 
-def test_the_strategies_are_exported_from_both_places() -> None:
+def test_what_needs_no_extra_is_exported_from_both_places() -> None:
     """The short name is the same class."""
-    for name in authentication.__all__:
+    for name in set(authentication.__all__) & set(redox_wsgi.__all__):
         assert getattr(redox_wsgi, name) is getattr(authentication, name)
+
+
+def test_every_strategy_is_found_by_its_name() -> None:
+    """Though it is imported when it is asked for."""
+    for name in authentication.__all__:
+        value = getattr(authentication, name)
+        assert value.__name__ == name
+        assert value.__doc__
+    with pytest.raises(AttributeError, match="NoSuchStrategy"):
+        _ = authentication.NoSuchStrategy
 
 
 def test_nothing_else_is_public() -> None:

@@ -240,3 +240,19 @@ def test_every_refusal_is_a_request_rejected() -> None:
 def test_a_request_without_a_query_has_an_empty_one() -> None:
     """PEP 3333 lets QUERY_STRING be absent."""
     assert Request(build_environ(QUERY_STRING=None)).query_string == ""
+
+
+def test_the_names_of_headers_are_found_by_their_beginning() -> None:
+    """A signature must cover all headers of a kind, whatever they are called."""
+    environ = build_environ(
+        body=b"{}",
+        headers={"x-amz-date": "1", "X-Amz-Meta-A": "2", "x-amazon": "3", "x": "4"},
+        HTTP_X_AMZ="5",
+        X_AMZ_VARIABLE="6",
+    )
+
+    assert sorted(Request(environ).header_names("X-Amz-")) == [
+        "x-amz-date",
+        "x-amz-meta-a",
+    ]
+    assert Request(environ).header_names("x-absent") == []

@@ -25,6 +25,8 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 _ELSEWHERE = {
     "check": "redox_wsgi.cli.check",
     "inbox": "redox_wsgi.cli.inbox",
+    "keys": "redox_wsgi.cli.keys",
+    "oauth": "redox_wsgi.cli.oauth",
     "send": "redox_wsgi.cli.send",
     "storm": "redox_wsgi.cli.storm",
     "work": "redox_wsgi.cli.work",
@@ -54,7 +56,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings=_CONTEXT)
 def application() -> None:
-    """Look after an inbox, or play Redox's side towards a destination."""
+    """Look after an inbox, make keys, or play Redox's side towards a destination."""
 
 
 @application.command()
