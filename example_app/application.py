@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flask import Flask
 
+from example_app.authentication import build_credential
 from example_app.board import board, explain_failure
 from example_app.database import Database
 from example_app.handlers import build_door
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     """Build the application; nothing is opened before the first request.
 
     Raises:
+        example_app.settings.SettingsError: The authenticator's description is wrong.
         redox_wsgi.ConfigurationError: A token or an encryption key cannot be one, or
             the URL names no inbox.
     """
@@ -60,12 +62,19 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(sign_in)
         app.register_error_handler(DeliveryFailed, explain_failure)
 
+    described = settings.authenticator
+    credential = None if described is None else build_credential(described)
     destination = Destination(
         in_context_of(app, build_door(inbox)),
         verification_token=list(settings.verification_tokens),
+        authenticator=credential.authenticator if credential else None,
     )
     app.wsgi_app = RedoxMiddleware(  # type: ignore[method-assign]
-        app.wsgi_app, {settings.path: destination}
+        app.wsgi_app,
+        {
+            **(credential.applications if credential else {}),
+            settings.path: destination,
+        },
     )
     return app
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -37,6 +39,8 @@ class Settings:
             is encrypted, where only this application reads.
         inbox: The URL of the inbox, which holds patients' data too.
         inbox_keys: Keys that seal what it holds, newest first; none leaves it readable.
+        authenticator: The auth credential that Redox sends, if one is linked to the
+            destination: see ``authentication.py``.
         is_cookie_insecure: Let the session cookie go over plain HTTP.
     """
 
@@ -47,6 +51,7 @@ class Settings:
     database: Path = Path("ward.db")
     inbox: str = field(default=DEFAULT_INBOX, repr=False)
     inbox_keys: tuple[str, ...] = field(default=(), repr=False)
+    authenticator: Mapping[str, Any] | None = field(default=None, repr=False)
     is_cookie_insecure: bool = False
 
 
@@ -94,9 +99,27 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         path=path,
         database=Path(env.get("WARD_DATABASE") or "ward.db"),
         inbox=env.get("REDOX_INBOX") or DEFAULT_INBOX,
+        authenticator=_read_object(env.get("REDOX_AUTHENTICATOR")),
         inbox_keys=tuple(env.get("REDOX_INBOX_KEYS", "").split()),
         is_cookie_insecure=env.get("BOARD_INSECURE_COOKIE") == "1",
     )
+
+
+def _read_object(path: str | None) -> Mapping[str, Any] | None:
+    """Read the JSON object in a file, which holds secrets; None if none is named."""
+    if not path:
+        return None
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        # Without the original error, which could quote a secret.
+        raise SettingsError(
+            "REDOX_AUTHENTICATOR names a file with a JSON object, readable by us: "
+            "see example_app/authentication.py."
+        )
+    return found
 
 
 def write_address(host: str, port: int) -> str:
