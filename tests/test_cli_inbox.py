@@ -29,9 +29,11 @@ from tests.support.operated import (
     put,
     work,
 )
+from tests.support.operated_fixtures import clock, inbox, run
 from tests.support.servers import find_free_port
 
-pytest_plugins = ["tests.support.operated_fixtures"]
+# Fixtures.
+__all__ = ["clock", "inbox", "run"]
 
 
 def read_lines(text: str) -> list[dict[str, Any]]:

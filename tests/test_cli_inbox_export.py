@@ -27,8 +27,10 @@ from tests.support.operated import (
     put,
     work,
 )
+from tests.support.operated_fixtures import clock, inbox, run
 
-pytest_plugins = ["tests.support.operated_fixtures"]
+# Fixtures.
+__all__ = ["clock", "inbox", "run"]
 
 
 @pytest.fixture

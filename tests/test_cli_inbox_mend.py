@@ -17,8 +17,10 @@ from tests.support.operated import (
     put,
     work,
 )
+from tests.support.operated_fixtures import clock, inbox, run
 
-pytest_plugins = ["tests.support.operated_fixtures"]
+# Fixtures.
+__all__ = ["clock", "inbox", "run"]
 
 
 def is_halted(inbox: Inbox) -> bool:

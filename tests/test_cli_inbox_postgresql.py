@@ -20,8 +20,10 @@ from tests.support.operated import (
     fail_for_one,
     find_ids,
 )
+from tests.support.operated_fixtures import clock, run
 
-pytest_plugins = ["tests.support.operated_fixtures"]
+# Fixtures.
+__all__ = ["clock", "run"]
 
 
 @pytest.fixture

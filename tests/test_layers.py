@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import redox_wsgi
+import redox_wsgi.authentication
 import redox_wsgi.inbox
+import redox_wsgi.oauth
 import redox_wsgi.simulator
 
 ROOT = Path(__file__).parents[1]
@@ -161,9 +163,15 @@ def test_importing_the_package_loads_the_core_only() -> None:
 def test_the_example_uses_public_names_only() -> None:
     """It is the documentation: what it imports, a user may import."""
     public = {
-        *(f"redox_wsgi.{name}" for name in redox_wsgi.__all__),
-        *(f"redox_wsgi.inbox.{name}" for name in redox_wsgi.inbox.__all__),
-        *(f"redox_wsgi.simulator.{name}" for name in redox_wsgi.simulator.__all__),
+        f"{package.__name__}.{name}"
+        for package in (
+            redox_wsgi,
+            redox_wsgi.authentication,
+            redox_wsgi.inbox,
+            redox_wsgi.oauth,
+            redox_wsgi.simulator,
+        )
+        for name in package.__all__
     }
     files = sorted((ROOT / "example_app").rglob("*.py"))
     used = {

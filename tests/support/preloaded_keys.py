@@ -13,7 +13,7 @@ from redox_wsgi.authentication.remote_keys import RemoteKeySet
 
 MASTER = os.getpid()
 
-key_set = RemoteKeySet(os.environ["KEYS_URL"])
+key_set = RemoteKeySet(os.environ.get("KEYS_URL", "http://127.0.0.1:9/"))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -14,7 +14,7 @@ from tests.support.worked import handle
 
 logging.basicConfig(level=logging.INFO)
 
-inbox = Inbox(os.environ["REDOX_INBOX"])
+inbox = Inbox(os.environ.get("REDOX_INBOX", "memory://"))
 web_worker = inbox.start_worker(handle, lease_seconds=5, grace_seconds=3)
 application = RedoxMiddleware(
     NotFound(), {"/redox": Destination(inbox, verification_token=TOKEN)}
