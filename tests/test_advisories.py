@@ -6,7 +6,9 @@ import base64
 import copy
 import hmac
 import io
+import json
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -17,6 +19,7 @@ import jwt
 import pytest
 
 from redox_wsgi import (
+    AllOf,
     AuthenticationFailed,
     AuthenticatorUnavailable,
     BodyTooLarge,
@@ -26,6 +29,7 @@ from redox_wsgi import (
     Principal,
     Request,
     Transmission,
+    VerificationToken,
 )
 from redox_wsgi.authentication.aws_sigv4 import AwsSigV4
 from redox_wsgi.authentication.google_token_info import GoogleTokenInfo
@@ -41,6 +45,7 @@ from redox_wsgi.authentication.token_introspection import (
     ClientCredentials,
     TokenIntrospection,
 )
+from redox_wsgi.cli import main, private_file
 from redox_wsgi.oauth import (
     AssertionRules,
     Client,
@@ -52,6 +57,8 @@ from redox_wsgi.oauth.token_request import TokenRequestReader
 from tests.support import jose
 from tests.support.aws import build_signed_environ
 from tests.support.aws_app import build_authenticator
+from tests.support.builders import TOKEN, build_application
+from tests.support.jose import build_key_set
 from tests.support.json_server import JsonServer, build_answer, run_json_server
 from tests.support.leaks import list_chain
 from tests.support.oauth import (
@@ -70,7 +77,7 @@ from tests.support.oauth import (
     read,
     sign,
 )
-from tests.support.wsgi import build_environ
+from tests.support.wsgi import build_environ, send
 
 CANARY = "canary-of-a-secret-7f3a"
 KEYS = StaticKeySet(jose.build_key_set("ES256"))
@@ -483,3 +490,89 @@ def test_these_settings_are_right_beside_those() -> None:
     assert base64.b64decode(OURS.headers()[0][1].removeprefix("Basic ")).endswith(
         CANARY.encode()
     )
+
+
+def test_a_private_key_is_not_registered_as_a_public_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be shown on the screen and kept in the file of clients."""
+    key_set = build_key_set("RS384")
+    key_set["keys"][0]["d"] = CANARY
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(key_set))
+
+    assert main(["oauth", "new-client", "redox", "--jwks", str(file)]) == 2
+    output = capsys.readouterr()
+    assert "private" in output.err
+    assert CANARY not in output.out + output.err
+
+
+def test_keys_of_commands_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Each adds its line; none writes the file anew."""
+    path = tmp_path / "keys"
+    path.write_text("first, without an end")
+    threads = [
+        threading.Thread(target=private_file.add_line, args=(path, f"line {number}"))
+        for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    lines = path.read_text().splitlines()
+    assert lines[0] == "first, without an end"
+    assert sorted(filter(None, lines[1:])) == sorted(f"line {n}" for n in range(20))
+
+
+def test_a_file_of_keys_stays_the_file_that_it_was(tmp_path: Path) -> None:
+    """A symbolic link, and of its owner: the service has to read it."""
+    path, link = tmp_path / "keys", tmp_path / "link"
+    link.symlink_to(path)
+    private_file.add_line(link, "line")
+
+    assert link.is_symlink()
+    assert path.read_text() == "line\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+class _Accepts:
+    def authenticate(self, request: Request) -> Principal:
+        return Principal("other", "subject")
+
+
+class _Refuses:
+    def authenticate(self, request: Request) -> Principal:
+        raise AuthenticationFailed("wrong")
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["before", "behind"])
+def test_a_linked_bearer_is_no_wrong_token_of_a_verification(is_first: bool) -> None:
+    """The verification's own token stands in its body then."""
+    token = VerificationToken(TOKEN)
+    parts: list[Any] = [token, _Accepts()] if is_first else [_Accepts(), token]
+    application = build_application(
+        print, verification_token=None, authenticator=AllOf(*parts)
+    )
+    body = json.dumps({"verification-token": TOKEN, "challenge": "abc"}).encode()
+    linked = {"authorization": "Bearer a.b.c"}
+
+    assert send(application, body=body, headers=linked).body == b"abc"
+    wrong = body.replace(TOKEN.encode(), b"wrong")
+    assert send(application, body=wrong, headers=linked).status == 401
+    assert send(application, body=b"{}", headers=linked).status == 401
+    both = {**linked, "verification-token": "wrong"}
+    assert send(application, body=body, headers=both).status == 401
+
+
+def test_a_verification_needs_the_other_credentials_beside_a_bearer() -> None:
+    """Who fails them has a wrong token in the header, and its body stays unread."""
+    alone: list[Any] = [VerificationToken(TOKEN)]
+    for parts in ([*alone, _Refuses()], alone):
+        application = build_application(
+            print, verification_token=None, authenticator=AllOf(*parts)
+        )
+        body = json.dumps({"verification-token": TOKEN, "challenge": "abc"}).encode()
+        headers = {"authorization": "Bearer a.b.c"}
+
+        assert send(application, body=body, headers=headers).status == 401

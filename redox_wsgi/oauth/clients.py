@@ -154,10 +154,11 @@ def find_client(clients: ClientRegistry, client_id: str) -> Client | None:
     Raises:
         AuthenticatorUnavailable: As the registry raised it.
     """
-    # A registry over a database need not bear with every character, and may compare
-    # without regard to case.
-    client = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
-    return client if client is not None and client.client_id == client_id else None
+    # A registry over a database need not bear with every character.
+    found = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
+    # It may compare without regard to case. Compared with nobody too, so that the time
+    # does not tell which clients there are.
+    return found if (found or _NOBODY).client_id == client_id else None
 
 
 class Clients:
@@ -297,3 +298,7 @@ def _read_key_set(number: int, entry: Mapping[str, Any]) -> KeySet | None:
             entry["jwks_uri"], rsa_algorithm="RS384", stale_if_error_seconds=0
         )
     return None
+
+
+# Never returned: it stands where a client does not exist.
+_NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))
