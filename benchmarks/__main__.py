@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
-from benchmarks import imports, in_process, large, served, timing
+from benchmarks import authentication, imports, in_process, large, served, timing
 from benchmarks.inbox import claiming, large_bodies, storing
 from benchmarks.inbox import served as inbox_served
 from benchmarks.measure import QUICK, Effort
@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Effort], Iterator[Row]]]] = {
     "passing": ("A request that is not ours", in_process.measure_passing_on),
     "transmission": ("A transmission, in process", in_process.measure_transmission),
     "refusal": ("A refused request, in process", in_process.measure_refusal),
+    "authentication": ("Authenticators, in process", authentication.measure),
     "served": ("Under gunicorn, one sync worker", served.measure),
     "large": ("A body with a large file", large.measure),
     "imports": ("Import", imports.measure),
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _describe_machine() -> str:
-    packages = ("msgspec", "werkzeug", "flask", "gunicorn")
+    packages = ("msgspec", "werkzeug", "flask", "gunicorn", "PyJWT", "botocore")
     return ", ".join(
         [
             f"{platform.python_implementation()} {platform.python_version()}",

@@ -1,11 +1,12 @@
-"""Does the time of an answer tell how much of a guessed token was right?
+"""Does the time of an answer tell how much of a guess was right?
 
 Pairs of requests are timed that differ only in how near they are to the configured
-token. Each block builds fresh tokens, times a short batch of every request in random
-order and takes the differences, so that whatever slows the machine for longer than a
-block drops out. The first pair, two guesses that are equally wrong, shows how much
-noise is left; the last, a comparison that stops at the first wrong character, shows
-that this measurement would find a leak.
+token or, at the token endpoint, to a registered client and its secret. Each block
+builds fresh tokens, times a short batch of every request in random order and takes the
+differences, so that whatever slows the machine for longer than a block drops out. The
+first pair of each kind, two guesses that are equally wrong, shows how much noise is
+left; a comparison that stops at the first wrong character shows that this measurement
+would find a leak.
 
 Tokens of a pair are equally long: how long it takes to hash what was sent depends on
 its length, which tells the sender nothing that it does not know.
@@ -26,8 +27,15 @@ from typing import TYPE_CHECKING
 from benchmarks.contenders import passed_on
 from benchmarks.measure import Effort, logging_to_null_device, wsgi_batch
 from benchmarks.table import print_table
-from benchmarks.traffic import PATH, TOKEN, build_body, posts
+from benchmarks.traffic import PATH, TOKEN, asks, build_body, posts
 from redox_wsgi import Destination, RedoxMiddleware
+from redox_wsgi.oauth import (
+    Client,
+    Clients,
+    TokenEndpoint,
+    TokenService,
+    hash_secret,
+)
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,6 +45,14 @@ _CALLS_TO_WARM_UP = 3
 _ALPHABET = string.ascii_letters + string.digits
 _OTHERS = ["other-token-aaaaaaaaaaaaaaaaaaaa", "other-token-bbbbbbbbbbbbbbbbbbbb"]
 _NANOSECONDS = 1e9
+_BODY = build_body()
+
+# Of one length, as are the secrets that are guessed.
+_CLIENT, _STRANGER = "redox-1", "redox-2"
+
+
+def _transmits(token: str) -> Callable[[], WSGIEnvironment]:
+    return posts(_BODY, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +63,28 @@ class Pair:
         what: What is compared, and with what.
         sides: For each side the application, and a maker of tokens.
         is_guess: Whether both sides are wrong, and refused by us.
+        build: Returns a maker of requests with a token.
     """
 
     what: str
     sides: tuple[tuple[WSGIApplication, Callable[[], str]], ...]
     is_guess: bool = True
+    build: Callable[[str], Callable[[], WSGIEnvironment]] = _transmits
 
 
 def report(effort: Effort) -> None:
     """Print the differences, and what follows from them."""
-    pairs = list(_build_pairs())
+    pairs = [*_build_pairs(), *_build_client_pairs()]
     random.seed(0)
-    body = build_body()
     differences: list[list[float]] = [[] for _ in pairs]
     with logging_to_null_device(), _collecting_between_blocks():
         for _ in range(effort.timing_blocks):
             gc.collect()
             for into, pair in zip(differences, pairs, strict=True):
-                into.append(_time_difference(pair, body))
+                into.append(_time_difference(pair))
     results = [_interval(one) for one in differences]
 
-    print("\n### Does the time tell how much of a token was right?\n")
+    print("\n### Does the time tell how much of a guess was right?\n")
     print_table(
         ("compared", "difference", "99 % interval", "tells apart"),
         [
@@ -119,6 +136,26 @@ def _build_pairs() -> Iterator[Pair]:
     )
 
 
+def _build_client_pairs() -> Iterator[Pair]:
+    clients = Clients(
+        [Client(client_id=_CLIENT, secret_hashes=(hash_secret(TOKEN),))],
+    )
+    tokens = TokenService(TOKEN, audience=PATH, clients=clients)
+    endpoint = TokenEndpoint(clients, tokens)
+
+    def guesses(client_id: str, shared: int) -> Callable[[], str]:
+        guess = _guesses(shared, len(TOKEN))
+        return lambda: f"{client_id}:{guess()}"
+
+    stranger = (endpoint, guesses(_STRANGER, 0))
+    wrong = (endpoint, guesses(_CLIENT, 0))
+    half = (endpoint, guesses(_CLIENT, len(TOKEN) // 2))
+    again = (endpoint, guesses(_STRANGER, 0))
+    yield Pair("noise: unknown client, twice", (stranger, again), build=asks)
+    yield Pair("known client, unknown client", (wrong, stranger), build=asks)
+    yield Pair("half of its secret right, nothing right", (half, wrong), build=asks)
+
+
 def _guard(tokens: list[str]) -> WSGIApplication:
     destination = Destination(lambda transmission: None, verification_token=tokens)
     return RedoxMiddleware(passed_on, {PATH: destination})
@@ -159,17 +196,19 @@ def _collecting_between_blocks() -> Iterator[None]:
         gc.enable()
 
 
-def _time_difference(pair: Pair, body: bytes) -> float:
+def _time_difference(pair: Pair) -> float:
     """Time both sides of a pair once, in random order; return ns per call."""
     batches = [
-        wsgi_batch(application, posts(body, build_token()))
+        wsgi_batch(application, pair.build(build_token()))
         for application, build_token in pair.sides
     ]
     for batch in batches:
         batch(_CALLS_TO_WARM_UP)
     seconds = [0.0, 0.0]
-    for side in random.sample((0, 1), 2):
-        seconds[side] = batches[side](_CALLS) / _CALLS
+    # Each as often before the other as after it: to be first costs, whoever it is.
+    first, second = random.sample((0, 1), 2)
+    for side in (first, second, second, first):
+        seconds[side] += batches[side](_CALLS // 2) / _CALLS
     return (seconds[0] - seconds[1]) * _NANOSECONDS
 
 

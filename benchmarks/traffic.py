@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 PATH = "/redox"
+TOKEN_PATH = "/oauth/token"
 TOKEN = "benchmark-token-0123456789-0123456789-abcdef"
 WRONG_TOKEN = "fedcba-9876543210-9876543210-nekot-kramhcneb"
 
@@ -139,6 +141,26 @@ def posts(body: bytes, token: str | None) -> Callable[[], WSGIEnvironment]:
     if token is not None:
         head["HTTP_VERIFICATION_TOKEN"] = token
         head["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+
+    def build_environ() -> WSGIEnvironment:
+        return {**head, "wsgi.input": io.BytesIO(body)}
+
+    return build_environ
+
+
+def asks(credentials: str) -> Callable[[], WSGIEnvironment]:
+    """Return a maker of token requests, each a fresh environ.
+
+    Args:
+        credentials: Client ID and secret with a colon between, sent as HTTP Basic.
+    """
+    body = b"grant_type=client_credentials"
+    head = build_head("POST", TOKEN_PATH)
+    head |= {
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_AUTHORIZATION": f"Basic {b64encode(credentials.encode()).decode()}",
+    }
 
     def build_environ() -> WSGIEnvironment:
         return {**head, "wsgi.input": io.BytesIO(body)}

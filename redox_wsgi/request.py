@@ -46,7 +46,14 @@ class Request:
         max_body_bytes: The largest body that ``body()`` reads, in bytes.
     """
 
-    __slots__ = ("_body", "_environ", "max_body_bytes", "query_string", "raw_target")
+    __slots__ = (
+        "_body",
+        "_environ",
+        "_is_begun",
+        "max_body_bytes",
+        "query_string",
+        "raw_target",
+    )
 
     def __init__(
         self,
@@ -55,6 +62,7 @@ class Request:
     ) -> None:
         self._environ = environ
         self._body: bytes | None = None
+        self._is_begun = False
         self.max_body_bytes = max_body_bytes
         # Taken now: the middleware blanks a token in environ as soon as this is built.
         self.query_string: str = environ.get("QUERY_STRING", "")
@@ -123,12 +131,16 @@ class Request:
         Raises:
             BodyTooLarge: The body is larger.
             MalformedRequest: The length is not plain digits, the body is shorter than
-                announced, or the server could not hand it over.
+                announced, or the server could not hand it over; or an earlier call gave
+                up in its midst.
 
         Spec:
             https://peps.python.org/pep-3333/#environ-variables
         """
         if self._body is None:
+            # The rest of a body must not pass for the whole of it.
+            if self._is_begun:
+                raise MalformedRequest("body-already-read")
             limit = self.max_body_bytes if max_bytes is None else max_bytes
             try:
                 self._body = self._read(limit)
@@ -151,6 +163,7 @@ class Request:
         length = int(raw_length)
         if length > limit:
             raise BodyTooLarge("body-too-large")
+        self._is_begun = True
         stream = self._environ["wsgi.input"]
         body: bytes = stream.read(length)
         # One read may return less than asked for; a large body is not copied unless so.
@@ -172,6 +185,7 @@ class Request:
             "wsgi.input_terminated"
         ):
             raise MalformedRequest("chunked-body-unsupported-by-server")
+        self._is_begun = True
         # One byte more: werkzeug refuses what reaches its limit, we what passes ours.
         buffer = io.BytesIO()
         try:

@@ -79,9 +79,7 @@ def test_json_is_parsed_as_everybody_does(document: bytes, parsed: Any) -> None:
 )  # fmt: skip
 def test_json_of_which_programs_disagree_is_refused(document: bytes) -> None:
     """Always by a ValueError: no RecursionError, no OverflowError."""
-    with pytest.raises(
-        ValueError, match=r"^This (is not JSON of one meaning|JSON is no object)"
-    ):
+    with pytest.raises(ValueError, match=r"^This is no JSON object of one meaning"):
         parse_object(document)
 
 

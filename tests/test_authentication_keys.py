@@ -180,7 +180,7 @@ def test_a_key_that_a_weak_chip_made_is_left_out() -> None:
     [
         (b"", "JSON"),
         (b"<html>", "JSON"),
-        (b"[]", "no object"),
+        (b"[]", "no JSON object"),
         (b'{"keys": [], "keys": []}', "one meaning"),
         (b"{}", "named"),
         (b'{"keys": {}}', "named"),

@@ -475,7 +475,11 @@ def test_a_clock_that_is_set_back_stops_nothing(
     ("cache_control", "age", "seconds"),
     [
         ("", "", 300),
-        ("no-store", "", 300),
+        ("no-store", "", 60),
+        ("private, No-Cache", "", 60),
+        ("no-cache, max-age=600", "", 60),
+        ('no-cache="set-cookie", max-age=600', "", 600),
+        ("no-cached", "", 300),
         ("max-age=600", "", 600),
         ("public, MAX-AGE=600, must-revalidate", "", 600),
         ('max-age="600"', "", 600),

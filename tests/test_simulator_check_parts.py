@@ -232,7 +232,7 @@ def test_the_query_of_the_address_is_kept() -> None:
 
 
 def test_another_credential_takes_the_place_of_the_token() -> None:
-    """Strategies to come bring their own, which see the whole request."""
+    """It sees the whole request; right verifications carry it too."""
     seen = []
 
     class Signature:
@@ -244,7 +244,8 @@ def test_another_credential_takes_the_place_of_the_token() -> None:
         found = only(url, "token-both", credential=Signature())
 
     assert found["token-both"].verdict is Verdict.PASSED
-    [request] = seen
+    by_post, by_get, request = seen
+    assert (by_post.method, by_get.method) == ("POST", "GET")
     assert (request.method, request.url) == ("POST", url)
     assert ("content-length", str(len(request.body))) in request.headers
     assert ("content-type", "application/json") in request.headers

@@ -33,8 +33,13 @@ from redox_wsgi.authentication.aws.signature import (
     read_target,
     refuse,
 )
-from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
-from redox_wsgi.authentication.signature_settings import check_clock, read_max_skew
+from redox_wsgi.authentication.replay import (
+    ReplayStore,
+    check_is_replay_store,
+    use_once,
+)
+from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.authentication.signature_settings import read_max_skew
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request
 
@@ -165,8 +170,9 @@ class AwsSigV4:
         self._check_coverage(request, sent)
         self._check_session_token(request)
         announced = self._read_announced_hash(request)
-        # A stranger's body is not read, but a signature is compared all the same: the
-        # time of that does not tell which access keys there are.
+        # A stranger's body is not read, but a signature is compared all the same: where
+        # the hash is announced, the time does not tell which access keys there are.
+        # Else it does, to who withholds the body; an access key is no secret.
         is_known = sent.access_key in self._secrets
         payload_hash = announced or (_hash_body(request) if is_known else "")
         self._check_signature(request, sent, hosts, payload_hash)
@@ -251,7 +257,7 @@ class AwsSigV4:
         if self._replay_store is None:
             return
         expires_at = sent.signed_at + self._max_skew
-        if not self._replay_store.add(f"{SCHEME}:{sent.signature}", expires_at):
+        if not use_once(self._replay_store, f"{SCHEME}:{sent.signature}", expires_at):
             raise refuse("replayed-signature")
 
 

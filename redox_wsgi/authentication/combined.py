@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from redox_wsgi.errors import (
     AuthenticationFailed,
     AuthenticatorUnavailable,
     ConfigurationError,
+    DeliveryFailed,
     InsufficientScope,
     RequestRejected,
 )
@@ -56,18 +57,47 @@ class AllOf(_Combined):
             AuthenticatorUnavailable: Nobody refused, but somebody could not tell.
             DeliveryFailed: Any other, which ends it at once.
         """
-        principals = []
+        principals: list[Principal] = []
         unavailable = None
-        for authenticator in self.authenticators:
+        for position, authenticator in enumerate(self.authenticators, start=1):
             try:
                 principals.append(authenticate(authenticator, request))
             except AuthenticatorUnavailable as error:
                 unavailable = unavailable or error
+            except AuthenticationFailed:
+                rest = self.authenticators[position:]
+                is_proved = unavailable is None and bool(principals or rest)
+                if not (
+                    is_proved
+                    and _may_belong_to_another(authenticator, request)
+                    and _do_accept(rest, request)
+                ):
+                    raise
+                # All others are proved, so the Bearer token is one of theirs and no
+                # wrong verification token: that of a verification may be in the body.
+                raise AuthenticationFailed(NO_CREDENTIALS) from None
         if unavailable is not None:
             raise unavailable
         first, *also = principals
         claims = MappingProxyType({**first.claims, "also": tuple(also)})
         return replace(first, claims=claims)
+
+
+def _may_belong_to_another(authenticator: Authenticator, request: Request) -> bool:
+    """Whether what was refused as a verification token is a Bearer token alone."""
+    return (
+        isinstance(authenticator, VerificationToken)
+        and request.header("verification-token") is None
+    )
+
+
+def _do_accept(authenticators: Sequence[Authenticator], request: Request) -> bool:
+    try:
+        for authenticator in authenticators:
+            authenticate(authenticator, request)
+    except (RequestRejected, DeliveryFailed):
+        return False
+    return True
 
 
 class AnyOf(_Combined):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from redox_wsgi.authentication.jose.encoding import parse_object
 from redox_wsgi.authentication.jose.token_verifier import check_texts, utc_now
 from redox_wsgi.authentication.outgoing.fetching import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -61,10 +62,6 @@ class _TokenInfo(msgspec.Struct, frozen=True):
 class _Error(msgspec.Struct, frozen=True):
     error: str = ""
     error_description: str = ""
-
-
-_decoder = msgspec.json.Decoder(_TokenInfo)
-_error_decoder = msgspec.json.Decoder(_Error)
 
 
 class GoogleTokenInfo:
@@ -154,10 +151,12 @@ class GoogleTokenInfo:
         answer = self._fetcher.post({"access_token": token})
         try:
             if answer.status == _OK:
-                return self._judge(_decoder.decode(answer.body))
+                info = msgspec.convert(parse_object(answer.body), _TokenInfo)
+                return self._judge(info)
             return self._read_refusal(answer)
-        # An answer of another shape is Google's fault, not the sender's.
-        except (ValueError, RecursionError):
+        # An answer of another shape, or of two meanings, is Google's fault and not the
+        # sender's.
+        except ValueError:
             pass
         # Outside the except clause: the original error may quote the answer.
         raise self._fetcher.fault("malformed")
@@ -165,7 +164,7 @@ class GoogleTokenInfo:
     def _read_refusal(self, answer: Answer) -> Verdict:
         # Google says so of a token that it does not know, or knows no longer.
         if answer.status == _BAD_REQUEST:
-            error = _error_decoder.decode(answer.body)
+            error = msgspec.convert(parse_object(answer.body), _Error)
             if "invalid_token" in (error.error, error.error_description) or (
                 error.error_description == "Invalid Value"
             ):

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NoReturn, TypeAlias
 
-from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
-from redox_wsgi.authentication.signature_settings import (
-    check_clock,
-    read_max_skew,
-    read_secret,
+from redox_wsgi.authentication.replay import (
+    ReplayStore,
+    check_is_replay_store,
+    use_once,
 )
+from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.authentication.signature_settings import read_max_skew, read_secret
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -195,7 +196,8 @@ class HmacSignature:
             return
         # Not the text in the header: hex has several spellings of one signature.
         key = f"{SCHEME}:{sent.hex()}"
-        if not self._replay_store.add(key, _read_time(timestamp) + self._max_skew):
+        expires_at = _read_time(timestamp) + self._max_skew
+        if not use_once(self._replay_store, key, expires_at):
             raise _refuse("replayed-signature")
 
 

@@ -23,10 +23,13 @@ from redox_wsgi.authentication.jose.token_verifier import (
     utc_now,
 )
 from redox_wsgi.authentication.keys import KeySet
-from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
+from redox_wsgi.authentication.replay import (
+    ReplayStore,
+    check_is_replay_store,
+    use_once,
+)
 from redox_wsgi.errors import (
     AuthenticationFailed,
-    AuthenticatorUnavailable,
     ConfigurationError,
     InsufficientScope,
     is_scope,
@@ -40,6 +43,11 @@ SCHEME = "jwt"
 # -- https://www.rfc-editor.org/rfc/rfc9068#section-2.2
 _REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 _REQUIRED_OF_ANY = ("iss", "exp", "aud")
+
+# Claims of ID tokens and of logout tokens, which no access token has.
+# -- https://openid.net/specs/openid-connect-core-1_0.html#IDToken and
+# https://openid.net/specs/openid-connect-backchannel-1_0.html#LogoutToken
+_NOT_OF_ACCESS_TOKENS = frozenset({"nonce", "at_hash", "c_hash", "events"})
 
 
 class JwtBearer:
@@ -121,6 +129,10 @@ class JwtBearer:
         """
         token = self._verifier.read(request)
         claims = self._verifier.verify(token, self._list_required(token))
+        # "Mutually exclusive validation rules": an ID token may name a client too.
+        # -- https://www.rfc-editor.org/rfc/rfc8725#section-3.12
+        if not _NOT_OF_ACCESS_TOKENS.isdisjoint(claims):
+            raise AuthenticationFailed("no-access-token")
         client = self._check_client(claims)
         scopes = self._check_scopes(claims)
         if self._replay_store is not None:
@@ -154,11 +166,5 @@ class JwtBearer:
         named = json.dumps([SCHEME, claims["iss"], claims["jti"]])
         key = sha256(named.encode("ascii")).hexdigest()
         expires_at = math.ceil(claims["exp"] + self._leeway)
-        try:
-            added = store.add(key, datetime.fromtimestamp(expires_at, UTC))
-        except AuthenticatorUnavailable:
-            raise
-        except Exception as error:
-            raise AuthenticatorUnavailable("replay-store-unavailable") from error
-        if not added:
+        if not use_once(store, key, datetime.fromtimestamp(expires_at, UTC)):
             raise AuthenticationFailed("replayed-token")

@@ -24,12 +24,13 @@ from redox_wsgi.authentication.keys import (
     parse_key_set,
 )
 from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
-from redox_wsgi.authentication.outgoing.snapshot import Snapshot, read_lifetime
-from redox_wsgi.errors import (
-    AuthenticationFailed,
-    AuthenticatorUnavailable,
-    ConfigurationError,
+from redox_wsgi.authentication.outgoing.snapshot import (
+    MIN_LIFETIME,
+    Snapshot,
+    read_lifetime,
 )
+from redox_wsgi.authentication.settings import check_clock, check_seconds
+from redox_wsgi.errors import AuthenticationFailed, AuthenticatorUnavailable
 
 if TYPE_CHECKING:
     import ssl
@@ -40,6 +41,10 @@ _MAX_BYTES = 256 * 1024
 _UNKNOWN_KEY_PAUSE_SECONDS = 30
 
 _MAX_STALE_SECONDS = 30 * 24 * 3600
+
+# Where no set may outlive what its server says, that is taken at its word, down to
+# what those need who wait for a fetch.
+_MIN_STRICT_LIFETIME = timedelta(seconds=5)
 
 # After the first failure, and never more; both less what chance takes off.
 _FIRST_PAUSE_SECONDS = 5
@@ -64,7 +69,8 @@ class RemoteKeySet:
         url: Where the set is, an ``https`` address (``http`` on this host only).
         rsa_algorithm: What RSA keys without ``alg`` serve.
         stale_if_error_seconds: How long beyond its lifetime a set is used if no newer
-            one can be had, in seconds; 0 for the keys of a client that registers here.
+            one can be had, in seconds; 0 for the keys of a client that registers here,
+            which are then kept no longer than their server says.
         timeout_seconds: The longest that one fetch takes, in seconds, and the longest
             that a request waits for one.
         proxy: The address of a proxy for the way out; see ``Fetcher``.
@@ -93,8 +99,10 @@ class RemoteKeySet:
     ) -> None:
         check_jwt_is_installed()
         check_rsa_algorithm(rsa_algorithm)
-        if not 0 <= stale_if_error_seconds <= _MAX_STALE_SECONDS:
-            raise ConfigurationError("stale_if_error_seconds is 0 to 30 days.")
+        check_seconds(
+            "stale_if_error_seconds", stale_if_error_seconds, 0, _MAX_STALE_SECONDS
+        )
+        check_clock(now)
         self._fetcher = Fetcher(
             url,
             "key-set",
@@ -105,6 +113,9 @@ class RemoteKeySet:
         )
         self._rsa_algorithm = rsa_algorithm
         self._stale_if_error = timedelta(seconds=stale_if_error_seconds)
+        self._min_lifetime = (
+            MIN_LIFETIME if self._stale_if_error else _MIN_STRICT_LIFETIME
+        )
         self._now = now
         self._random = random
         self._snapshot: Snapshot | None = None
@@ -253,7 +264,7 @@ class RemoteKeySet:
         return Snapshot.build(
             keys,
             self._now(),
-            read_lifetime(answer.headers),
+            read_lifetime(answer.headers, self._min_lifetime),
             stale_if_error=self._stale_if_error,
             random=self._random,
         )

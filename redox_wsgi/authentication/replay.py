@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,8 +23,9 @@ from redox_wsgi.errors import AuthenticatorUnavailable, ConfigurationError
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-# Rows are removed this long after they expired, in case a clock is put back.
-_GRACE_SECONDS = 60
+# Keys are kept this long after they expired: a clock that goes an hour forward and is
+# put back would otherwise have let go of keys that count again.
+_GRACE = timedelta(hours=1)
 _PURGE_SECONDS = 30
 
 # In seconds. The worker does nothing else meanwhile, and gunicorn ends it after 30.
@@ -69,6 +70,20 @@ def check_is_replay_store(candidate: object) -> None:
             "A replay store needs a method add(key, expires_at); give an object such "
             'as SqliteReplayStore("replay.db").'
         )
+
+
+def use_once(store: ReplayStore, key: str, expires_at: datetime) -> bool:
+    """Keep a key in a store of anybody's making, and say whether it is new.
+
+    Raises:
+        AuthenticatorUnavailable: The store raised, whatever that was.
+    """
+    try:
+        return bool(store.add(key, expires_at))
+    except AuthenticatorUnavailable:
+        raise
+    except Exception as error:
+        raise AuthenticatorUnavailable("replay-store-unavailable") from error
 
 
 def _utc_now() -> datetime:
@@ -120,18 +135,20 @@ class MemoryReplayStore:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._warn()
-            self._forget_expired()
+            now = self._now()
+            self._forget_expired(now - _GRACE)
             if digest in self._known:
                 return False
+            if len(self._known) >= self._max_keys:
+                self._forget_expired(now)
             if len(self._known) >= self._max_keys:
                 raise AuthenticatorUnavailable("replay-store-full")
             self._known.add(digest)
             heapq.heappush(self._by_expiry, (expires_at, digest))
         return True
 
-    def _forget_expired(self) -> None:
-        now = self._now()
-        while self._by_expiry and self._by_expiry[0][0] < now:
+    def _forget_expired(self, before: datetime) -> None:
+        while self._by_expiry and self._by_expiry[0][0] < before:
             self._known.discard(heapq.heappop(self._by_expiry)[1])
 
     def _warn(self) -> None:
@@ -258,9 +275,8 @@ class SqliteReplayStore:
         now = self._now().timestamp()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_SECONDS
-            connection.execute(
-                "DELETE FROM used WHERE expires_at < ?", (now - _GRACE_SECONDS,)
-            )
+            before = now - _GRACE.total_seconds()
+            connection.execute("DELETE FROM used WHERE expires_at < ?", (before,))
         inserted = connection.execute(
             "INSERT OR IGNORE INTO used VALUES (?, ?)", (digest, expires_at)
         )

@@ -53,10 +53,13 @@ class SelfIssuedToken:
                 "SelfIssuedToken needs a TokenService: see redox_wsgi.oauth."
             )
         self._tokens = token_service
-        self._scopes = frozenset(scopes)
-        self._scope = " ".join(sorted(self._scopes))
-        if isinstance(scopes, str) or (self._scopes and not is_scope(self._scope)):
+        if isinstance(scopes, str) or not isinstance(scopes, Iterable):
             raise ConfigurationError("scopes is a collection of names of scopes.")
+        names = tuple(scopes)
+        if not all(is_scope(name) and " " not in name for name in names):
+            raise ConfigurationError("A scope is ASCII without blanks and quotes.")
+        self._scopes = frozenset(names)
+        self._scope = " ".join(sorted(self._scopes))
 
     def authenticate(self, request: Request) -> Principal:
         """Check the Bearer token.

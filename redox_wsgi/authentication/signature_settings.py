@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from redox_wsgi.errors import ConfigurationError
 
@@ -69,9 +68,3 @@ def read_max_skew(seconds: object) -> timedelta:
             f"max_skew is a number of seconds from 1 to {_LONGEST_SKEW_SECONDS}."
         )
     return timedelta(seconds=seconds)
-
-
-def check_clock(now: Callable[[], datetime]) -> None:
-    """Raise ``ConfigurationError`` unless ``now`` tells an aware time."""
-    if not (callable(now) and now().tzinfo is not None):
-        raise ConfigurationError("now returns the time: aware, such as in UTC.")

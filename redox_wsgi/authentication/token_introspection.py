@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from urllib.parse import quote_plus
 
 import msgspec
 
+from redox_wsgi.authentication.jose.encoding import parse_object
 from redox_wsgi.authentication.jose.json_web_token import MAX_LEEWAY_SECONDS
 from redox_wsgi.authentication.jose.token_verifier import check_texts, utc_now
 from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
@@ -27,6 +28,7 @@ from redox_wsgi.authentication.outgoing.verdicts import (
     check_scopes,
     lacks_scopes,
 )
+from redox_wsgi.authentication.settings import check_seconds
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.principal import Principal
 
@@ -56,13 +58,10 @@ class _Answer(msgspec.Struct, frozen=True):
     scope: str | None = None
     client_id: str | None = None
     sub: str | None = None
-    aud: str | list[str] | None = None
+    aud: str | tuple[str, ...] | None = None
     iss: str | None = None
     exp: _Moment | None = None
     nbf: _Moment | None = None
-
-
-_decoder = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +87,13 @@ class ClientCredentials:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if not (self.client_id and self.client_secret):
-            raise ConfigurationError("client_id and client_secret must not be empty.")
+        check_texts("client_id and client_secret", [self.client_id, self.client_secret])
         if self.method not in ("basic", "post"):
             raise ConfigurationError('The method is "basic" or "post".')
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: the secret would be in it."""
+        raise TypeError("ClientCredentials hold a secret and cannot be pickled.")
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that prove us."""
@@ -155,8 +157,7 @@ class TokenIntrospection:
     ) -> None:
         if not isinstance(client_auth, ClientCredentials):
             raise ConfigurationError("client_auth is ClientCredentials(id, secret).")
-        if not 0 <= leeway <= MAX_LEEWAY_SECONDS:
-            raise ConfigurationError("leeway is 0 to 300 seconds.")
+        check_seconds("leeway", leeway, 0, MAX_LEEWAY_SECONDS)
         audiences = [audience] if isinstance(audience, str) else audience
         self._audiences = check_texts("audience", audiences, at_least=0)
         self._clients = check_texts("clients", clients, at_least=0)
@@ -166,7 +167,8 @@ class TokenIntrospection:
                 "Any token of that server would be accepted; give audience=, clients= "
                 "or scopes=."
             )
-        self._issuer = issuer
+        # A variable that is set to nothing must not mean any issuer, nor none at all.
+        self._issuer = None if issuer is None else check_texts("issuer", [issuer])[0]
         self._client_auth = client_auth
         self._leeway = leeway
         self._now = now
@@ -204,9 +206,10 @@ class TokenIntrospection:
         if reply.status != _OK:
             raise self._fetcher.fault("bad-status")
         try:
-            return self._judge(_decoder.decode(reply.body))
-        # An answer of another shape is the endpoint's fault, not the sender's.
-        except (ValueError, RecursionError):
+            return self._judge(msgspec.convert(parse_object(reply.body), _Answer))
+        # An answer of another shape, or of two meanings, is the endpoint's fault and
+        # not the sender's.
+        except ValueError:
             pass
         # Outside the except clause: the original error may quote the answer.
         raise self._fetcher.fault("malformed")
@@ -233,7 +236,7 @@ class TokenIntrospection:
     def _find_fault(self, answer: _Answer) -> str | None:
         """Return why a token does not prove anybody to us, or None if it does."""
         now = self._now().timestamp()
-        audiences = [answer.aud] if isinstance(answer.aud, str) else answer.aud or []
+        audiences = (answer.aud,) if isinstance(answer.aud, str) else answer.aud or ()
         exp, nbf = answer.exp, answer.nbf
         faults = {
             "inactive-token": not answer.active,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
 
 from redox_wsgi.cli.check_report import CheckReport, print_list
-from redox_wsgi.simulator import SimulatorError
+from redox_wsgi.cli.credential_option import credential_option, keep_token_option
+from redox_wsgi.simulator import Credential, SimulatorError
 from redox_wsgi.simulator.check import (
     Bench,
     Probe,
@@ -36,6 +37,8 @@ def _split(
     help="The verification token. Better in the environment: an option is visible in "
     "process lists.",
 )
+@credential_option
+@keep_token_option
 @click.option(
     "--only",
     multiple=True,
@@ -82,6 +85,8 @@ def check(
     *,
     url: str | None,
     token: str | None,
+    credential: Credential | None,
+    keep_token: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     query: BinaryIO | None,
@@ -97,6 +102,9 @@ def check(
     marked as such, about people who do not exist. Exit status 0: nothing failed; 1:
     something did; 2: wrong usage; 130: interrupted.
 
+    Without a credential, the probes of auth strategies are skipped. With one, it is
+    forged in many ways, and its token endpoint is judged if it is on the same host.
+
     A certificate of your own is trusted if SSL_CERT_FILE names it.
     """
     console = Console()
@@ -105,7 +113,14 @@ def check(
         if is_list:
             print_list(console, probes, as_json=as_json)
             return
-        bench = _build_bench(url, token, query, timeout_seconds)
+        bench = _build_bench(
+            url,
+            token,
+            query,
+            credential=credential,
+            keep_token=keep_token,
+            timeout_seconds=timeout_seconds,
+        )
     except SimulatorError as error:
         raise click.UsageError(str(error)) from error
     report = CheckReport(console, as_json=as_json, is_verbose=verbose)
@@ -117,7 +132,10 @@ def check(
 
 
 def _build_bench(
-    url: str | None, token: str | None, query: BinaryIO | None, timeout_seconds: float
+    url: str | None,
+    token: str | None,
+    query: BinaryIO | None,
+    **how: Any,
 ) -> Bench:
     if not url:
         raise click.UsageError("No URL: say which endpoint to judge, or give --list.")
@@ -129,7 +147,7 @@ def _build_bench(
         url,
         token=token,
         query=None if query is None else query.read(),
-        timeout_seconds=timeout_seconds,
+        **how,
     )
 
 

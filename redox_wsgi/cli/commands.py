@@ -64,13 +64,13 @@ def application() -> None:
 @click.pass_context
 def verify(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Verify the destination at URL: by POST, and by both forms of GET."""
-    sender, token = build_sender(**options)
+    sender, secrets = build_sender(**options)
     ways = (
         ("POST", sender.verify_by_post),
         ("GET, token in the query", sender.verify_by_get),
         ("GET, token in the header", sender.verify_by_get_old),
     )
-    screen = Screen(Console(), token=token)
+    screen = Screen(Console(), token=secrets.token, proofs=secrets.proofs)
     with Report(screen, total=len(ways), as_json=as_json) as report:
         for position, (name, ask) in enumerate(ways):
             report.announce(name)

@@ -21,6 +21,10 @@ _FILE_HELP = (
 )
 _MAX_SECRETS = 2
 
+# The members of a private or symmetric key.
+# -- https://www.rfc-editor.org/rfc/rfc7518#section-6
+_SECRET = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
 _ONCE = "The secret is shown this once: only its hash is kept.\n"
 
 
@@ -140,9 +144,16 @@ def new_secret(client_id: str, *, path: Path) -> None:
 
 def _read_key_set(document: bytes) -> Any:
     try:
-        return json.loads(document)
+        key_set = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise click.UsageError("--jwks names a file that is no JSON.") from error
+    keys = key_set.get("keys", []) if isinstance(key_set, dict) else []
+    # It would be shown, and kept where only public keys belong.
+    if any(isinstance(key, dict) and not _SECRET.isdisjoint(key) for key in keys):
+        raise click.UsageError(
+            "--jwks names a file with private keys; give public ones."
+        )
+    return key_set
 
 
 def _read(path: Path | None) -> dict[str, Any]:

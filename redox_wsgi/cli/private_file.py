@@ -45,9 +45,11 @@ def add_line(path: Path, line: str) -> None:
     """Add a line to a file, which is made if it does not exist.
 
     Raises:
-        OSError: It cannot be read or written.
+        OSError: It cannot be written.
     """
-    known = path.read_text("utf-8") if path.exists() else ""
-    if known and not known.endswith("\n"):
-        known += "\n"
-    replace(path, f"{known}{line}\n")
+    # One write at the end, so that of two commands at once neither is lost; and not a
+    # new file in its place, which would be of another owner or no symbolic link.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    with open(os.open(path, flags, _OWNER_ONLY), "ab") as file:
+        is_cut = file.tell() > 0 and not path.read_bytes().endswith(b"\n")
+        file.write(b"\n" * is_cut + line.encode() + b"\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,18 +21,22 @@ class Screen:
     Args:
         console: Where tables and sentences go.
         token: The token to blank wherever a destination echoes it.
+        proofs: What else is to be blanked; it may grow.
     """
 
-    def __init__(self, console: Console, *, token: str) -> None:
+    def __init__(
+        self, console: Console, *, token: str, proofs: Collection[str] = ()
+    ) -> None:
         self.console = console
+        self._proofs = proofs
         # As it stands, inside JSON, and inside an address.
         forms = {token, json.dumps(token)[1:-1], quote(token, safe="")}
         # The longest first: a form may be part of another.
         self._secrets = sorted(forms, key=len, reverse=True)
 
     def hide(self, text: str) -> str:
-        """Blank the token, in all its forms."""
-        for secret in self._secrets:
+        """Blank the token, in all its forms, and the proofs."""
+        for secret in [*self._proofs, *self._secrets]:
             text = text.replace(secret, "***")
         return text
 

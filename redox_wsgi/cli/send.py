@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from redox_wsgi.cli.credential_option import keep_token_option
 from redox_wsgi.cli.deliveries import build_plan, build_retries
 from redox_wsgi.cli.options import (
     SENDER_OPTIONS,
@@ -29,6 +30,7 @@ _EPILOG = f"Built-in events: {', '.join(EVENTS)}."
 
 @click.command(epilog=_EPILOG)
 @destination_options
+@keep_token_option
 @click.argument(
     "paths",
     nargs=-1,
@@ -63,7 +65,9 @@ def send(
     Exit status 0: all was answered as it should be. 1: something was not, in its last
     attempt. 2: the command was used wrongly. 130: interrupted.
     """
-    sender, token = build_sender(**{name: options.pop(name) for name in SENDER_OPTIONS})
+    sender, secrets = build_sender(
+        **{name: options.pop(name) for name in SENDER_OPTIONS}
+    )
     try:
         retries = build_retries(environment, time_scale, give_up_after)
         deliverer = Deliverer(
@@ -76,7 +80,7 @@ def send(
     except SimulatorError as error:
         raise click.UsageError(str(error)) from error
     _warn_of_repeats(count_repeats(outgoing))
-    screen = Screen(Console(), token=token)
+    screen = Screen(Console(), token=secrets.token, proofs=secrets.proofs)
     try:
         with Report(screen, total=len(outgoing), as_json=as_json) as report:
             for attempt in deliverer.deliver(outgoing):

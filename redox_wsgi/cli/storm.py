@@ -11,7 +11,7 @@ from rich.console import Console
 from redox_wsgi.cli.options import (
     INTERRUPTED_STATUS,
     build_sender,
-    destination_options,
+    token_options,
 )
 from redox_wsgi.cli.storm_report import LiveView, print_json, print_table
 from redox_wsgi.simulator import SimulatorError
@@ -23,7 +23,7 @@ __all__ = ["storm"]
 
 
 @click.command()
-@destination_options
+@token_options
 @click.option(
     "--rate",
     type=float,
@@ -102,6 +102,7 @@ def storm(
 
     Made-up transmissions go there over many connections until --count or --seconds is
     reached. One goes first: if it is not answered as it should be, no other follows.
+    They carry the verification token and never a credential.
 
     With --rate, a latency counts from when its transmission was due, however late it
     was sent. So an answer that takes long is not forgiven what it delays (which is
@@ -110,13 +111,13 @@ def storm(
     Exit status 0: all was answered as it should be. 1: something was not. 2: the
     command was used wrongly. 130: interrupted.
     """
-    sender, token = build_sender(url, token, wrong_token, options["timeout_seconds"])
+    sender, secrets = build_sender(url, token, wrong_token, options["timeout_seconds"])
     try:
         if plot is not None:
             check_chart(plot)
         plan = StormPlan(
             url=url,
-            verification_token=token,
+            verification_token=secrets.token,
             sizes=parse_sizes(sizes),
             expected_status=401 if wrong_token else 200,
             **options,

@@ -64,23 +64,22 @@ class AssertionRules:
 
     def __post_init__(self) -> None:
         audiences = self.audiences
-        listed = (audiences,) if isinstance(audiences, str) else tuple(audiences)
-        if len(listed) not in (1, 2) or not all(
-            isinstance(audience, str) and audience for audience in listed
-        ):
+        listed = (audiences,) if isinstance(audiences, str) else audiences
+        if _is_no_list(listed) or len(listed) > 2:  # noqa: PLR2004 - a pair
             raise ConfigurationError(
                 "audiences is the address of the token endpoint, or a pair of it and "
                 "the issuer."
             )
-        object.__setattr__(self, "audiences", listed)
         if _is_no_list(self.algorithms) or not ALGORITHMS.issuperset(self.algorithms):
             raise ConfigurationError(
                 f"algorithms are among {', '.join(sorted(ALGORITHMS))}."
             )
-        if _is_no_list(self.types) or not all(
-            isinstance(name, str) and name for name in self.types
-        ):
+        if _is_no_list(self.types):
             raise ConfigurationError("types are values of typ, such as JWT.")
+        # Copies: what a caller does to a list later must not change what is taken.
+        object.__setattr__(self, "audiences", tuple(listed))
+        object.__setattr__(self, "algorithms", tuple(self.algorithms))
+        object.__setattr__(self, "types", tuple(self.types))
         check_seconds("max_lifetime_seconds", self.max_lifetime_seconds, 1, 86_400)
         check_seconds("leeway_seconds", self.leeway_seconds, 0, MAX_LEEWAY_SECONDS)
 
@@ -88,7 +87,10 @@ class AssertionRules:
 def _is_no_list(candidate: object) -> bool:
     # A text is a sequence of characters, and never meant so.
     return (
-        not isinstance(candidate, Sequence) or not candidate or type(candidate) is str
+        not isinstance(candidate, Sequence)
+        or isinstance(candidate, str)
+        or not candidate
+        or not all(isinstance(text, str) and text for text in candidate)
     )
 
 
@@ -98,7 +100,8 @@ class AssertionVerifier:
     Args:
         clients: Who may assert, each with its keys.
         rules: Which assertions are taken.
-        subject_is_client: Whether ``sub`` must be the client and ``jti`` be there.
+        subject_is_client: Whether ``sub`` must be the client, and ``kid`` and ``jti``
+            be there.
         now: The clock: aware, in UTC.
 
     Raises:
@@ -146,6 +149,10 @@ class AssertionVerifier:
             allowed_headers=frozenset({"jku"}),
             algorithms=self._rules.algorithms,
         )
+        # In the table of the header, kid is "required".
+        # -- https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html
+        if self._subject_is_client and token.key_id is None:
+            raise AuthenticationFailed("missing-key-id")
         issuer = token.read_unverified_issuer()
         client = None if issuer is None else find_client(self._clients, issuer)
         if client is None or client.key_set is None:
@@ -161,7 +168,9 @@ class AssertionVerifier:
 
     def _check(self, claims: dict[str, Any], client: Client) -> None:
         rules = self._rules
-        required = ("sub", "jti") if self._subject_is_client else ()
+        # "The JWT MUST contain a "sub" (subject) claim", as a grant too.
+        # -- https://www.rfc-editor.org/rfc/rfc7523#section-3
+        required = ("sub", "jti") if self._subject_is_client else ("sub",)
         check_claims(
             claims,
             issuer=client.client_id,

@@ -29,7 +29,8 @@ _BASIC = re.compile(r"(?i:basic) +([A-Za-z0-9+/]+={0,2})")
 
 # Where a client has fewer secrets than it may, or does not exist: of no known secret,
 # and what it equals is not counted.
-_NO_DIGEST = bytes(32)
+_NO_DIGEST = "0" * 64
+_PADDING = (_NO_DIGEST,) * MAX_SECRETS
 
 
 class ClientAuthentication(Protocol):
@@ -193,16 +194,11 @@ def _match_secret(
     for client_id, secret in forms:
         # Every ID is ASCII, so that what is not is no client's.
         client = find_client(clients, client_id.decode("ascii", "replace"))
-        sent = sha256(secret).digest()
-        for digest in _list_digests(client):
+        sent = sha256(secret).hexdigest()
+        hashes = () if client is None else client.secret_hashes
+        for digest in (*hashes, *_PADDING)[:MAX_SECRETS]:
             if hmac.compare_digest(sent, digest) and digest is not _NO_DIGEST:
                 found = client
     if found is None:
         raise TokenRefused("invalid_client", "wrong-client-secret")
     return found
-
-
-def _list_digests(client: Client | None) -> list[bytes]:
-    known = () if client is None else client.secret_hashes
-    digests = [bytes.fromhex(digest) for digest in known]
-    return digests + [_NO_DIGEST] * (MAX_SECRETS - len(digests))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from redox_wsgi.authentication.jose.encoding import parse_object
+from redox_wsgi.authentication.jose.token_verifier import check_key_set
 from redox_wsgi.authentication.keys import KeySet, StaticKeySet
 from redox_wsgi.authentication.remote_keys import RemoteKeySet
 from redox_wsgi.errors import ConfigurationError, is_scope
@@ -26,6 +27,9 @@ MAX_SECRETS = 2
 # the raw form of an ID are the same.
 _CLIENT_ID = re.compile(r"""[!#$&'()*,\-./0-9;<=>?@A-Z\[\]^_`a-z{|}~]{1,128}""")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+
+# Of a secret that was never set: with it, the ID alone would prove the client.
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 # The names of dynamic client registration, so that a file may be written from one.
 # -- https://www.rfc-editor.org/rfc/rfc7591#section-2
@@ -45,10 +49,15 @@ def hash_secret(secret: str) -> str:
     A fast hash suits a secret of 32 random bytes, which nobody can guess. Do not use it
     for passwords that people think of.
 
+    Raises:
+        ConfigurationError: The secret is empty or blank, as a variable that is not set.
+
     Example:
         >>> hash_secret("abc")[:16]
         'ba7816bf8f01cfea'
     """
+    if not isinstance(secret, str) or not secret.strip():
+        raise ConfigurationError("A client secret is text that is not empty.")
     return hashlib.sha256(secret.encode("utf-8")).hexdigest()
 
 
@@ -62,7 +71,7 @@ class Client:
         secret_hashes: ``hash_secret`` of each valid secret: one, or two while it is
             rotated.
         key_set: The public keys of a client that signs assertions. Its fetched keys
-            must not outlive their ``Cache-Control``: ``stale_if_error=0``.
+            must not outlive their ``Cache-Control``: ``stale_if_error_seconds=0``.
         key_set_url: The only ``jku`` that an assertion of this client may name.
         scopes: What the client may ask for, and gets if it asks for nothing.
         grants: The grant types that it may use.
@@ -108,6 +117,13 @@ class Client:
                 "each as hash_secret() returns it: 64 lower-case hexadecimal digits. "
                 "Never give the secret itself."
             )
+        if _HASH_OF_NOTHING in self.secret_hashes:
+            raise ConfigurationError(
+                f"A secret of client {self.client_id} is empty: make one with "
+                "redox-wsgi oauth new-secret."
+            )
+        if self.key_set is not None:
+            check_key_set(self.key_set)
         if not self.secret_hashes and self.key_set is None:
             raise ConfigurationError(
                 f"Client {self.client_id} has neither a secret nor keys, so that it "
@@ -138,10 +154,11 @@ def find_client(clients: ClientRegistry, client_id: str) -> Client | None:
     Raises:
         AuthenticatorUnavailable: As the registry raised it.
     """
-    # A registry over a database need not bear with every character, and may compare
-    # without regard to case.
-    client = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
-    return client if client is not None and client.client_id == client_id else None
+    # A registry over a database need not bear with every character.
+    found = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
+    # It may compare without regard to case. Compared with nobody too, so that the time
+    # does not tell which clients there are.
+    return found if (found or _NOBODY).client_id == client_id else None
 
 
 class Clients:
@@ -281,3 +298,7 @@ def _read_key_set(number: int, entry: Mapping[str, Any]) -> KeySet | None:
             entry["jwks_uri"], rsa_algorithm="RS384", stale_if_error_seconds=0
         )
     return None
+
+
+# Never returned: it stands where a client does not exist.
+_NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))

@@ -11,7 +11,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from redox_wsgi.authentication.replay import ReplayStore, check_is_replay_store
+from redox_wsgi.authentication.replay import (
+    ReplayStore,
+    check_is_replay_store,
+    use_once,
+)
+from redox_wsgi.authentication.settings import check_clock
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -46,7 +51,6 @@ from redox_wsgi.oauth.clients import (
     check_is_registry,
 )
 from redox_wsgi.oauth.settings import (
-    check_clock,
     check_switch,
     check_text,
     rename,
@@ -271,7 +275,7 @@ class TokenEndpoint:
     def _burn(self, proof: Proof) -> None:
         if proof.once is None or self._replay_store is None:
             return
-        if not self._replay_store.add(*proof.once):
+        if not use_once(self._replay_store, *proof.once):
             is_grant = proof.method == JWT_BEARER
             raise TokenRefused(
                 "invalid_grant" if is_grant else "invalid_client", "used-assertion"

@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from redox_wsgi.authentication.outgoing.connecting import (
+    host_of,
+    is_loopback,
+    parse_address,
+)
 from redox_wsgi.errors import ConfigurationError, is_scope
 from redox_wsgi.oauth.clients import CLIENT_CREDENTIALS
 from redox_wsgi.oauth.endpoint import TokenEndpoint
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 _SMART = "smart-configuration"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class ServerMetadata:
@@ -58,9 +61,12 @@ class ServerMetadata:
         origin = _check_address("url", url)
         issuer = origin if issuer is None else issuer
         _check_address("issuer", issuer)
-        listed = [] if isinstance(scopes, str) else sorted(scopes)
-        if isinstance(scopes, str) or any(" " in s or not is_scope(s) for s in listed):
+        listed = list(scopes) if isinstance(scopes, Iterable) else [None]
+        if isinstance(scopes, str) or any(
+            not is_scope(name) or " " in name for name in listed
+        ):
             raise ConfigurationError("scopes is a collection of names of scopes.")
+        listed.sort()
         rules = endpoint.assertions
         if rules is not None and {url, issuer}.isdisjoint(rules.audiences):
             raise ConfigurationError(
@@ -126,15 +132,9 @@ def _build(document: dict[str, Any]) -> Response:
 
 def _check_address(name: str, address: str) -> str:
     """Return the address without its path, if it is one to publish."""
-    try:
-        parts = urlsplit(address)
-        is_safe = parts.scheme == "https" or (
-            parts.scheme == "http" and parts.hostname in _LOOPBACK
-        )
-        right = is_safe and parts.hostname and not parts.query and not parts.fragment
-    except (AttributeError, TypeError, ValueError):
-        right = False
-    if not right or not isinstance(address, str):
+    parts = parse_address(address, name)
+    is_safe = parts.scheme == "https" or is_loopback(host_of(parts))
+    if not is_safe or parts.query:
         raise ConfigurationError(
             f"{name} is an address with https, without query and fragment."
         )

@@ -19,12 +19,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def check_clock(now: object) -> None:
-    """Raise ``ConfigurationError`` unless a clock can be called."""
-    if not callable(now):
-        raise ConfigurationError("now must be callable: it tells the time.")
-
-
 def check_seconds(name: str, value: object, least: int, most: int) -> None:
     """Raise ``ConfigurationError`` unless a setting is a number of seconds in range."""
     if type(value) is not int or not least <= value <= most:

@@ -5,6 +5,7 @@ Do not read parameters out of the query: a secret there would stand in access lo
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -93,11 +94,14 @@ class TokenRequestReader:
             body = request.body(MAX_BODY_BYTES)
         except MalformedRequest as error:
             raise TokenRefused("invalid_request", error.code) from error
-        try:
-            names = self._sent_names.values()
+        names = self._sent_names.values()
+        sent = None
+        # An error of a decoder holds what it decodes, which is a secret here: ours is
+        # raised apart from it.
+        with contextlib.suppress(ValueError):
             sent = _parse_json(body, names) if is_json else _parse_form(body)
-        except ValueError as error:
-            raise TokenRefused("invalid_request", "malformed-parameters") from error
+        if sent is None:
+            raise TokenRefused("invalid_request", "malformed-parameters")
         # "Parameters sent without a value MUST be treated as if they were omitted from
         # the request. The authorization server MUST ignore unrecognized request
         # parameters." -- https://www.rfc-editor.org/rfc/rfc6749#section-3.2

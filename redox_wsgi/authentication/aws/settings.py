@@ -63,7 +63,7 @@ def read_hosts(hosts: object) -> tuple[str, ...]:
 
 def read_session_tokens(tokens: object) -> tuple[bytes, ...]:
     """Return the session tokens as bytes; none is fine."""
-    if isinstance(tokens, str):
+    if isinstance(tokens, str | bytes):
         tokens = (tokens,)
     if not isinstance(tokens, Sequence):
         raise ConfigurationError("session_token is text, or a list of several.")

@@ -7,15 +7,17 @@ differently is how a token means one thing to its checker and another to its use
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
 from typing import Any, NoReturn
 
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _PADDING = (b"", b"===", b"==", b"=")
 
-# Fixed: the texts of the decoders' own errors quote what they decode.
+# Raised where no error of a decoder is at hand: those hold what they decode, and it
+# would hang on ours as its context.
 _NOT_BASE64URL = "This is not canonical base64url."
-_NOT_JSON = "This is not JSON of one meaning."
+_NOT_JSON = "This is no JSON object of one meaning."
 
 
 def decode_base64url(text: str) -> bytes:
@@ -28,18 +30,16 @@ def decode_base64url(text: str) -> bytes:
     Spec:
         https://www.rfc-editor.org/rfc/rfc7515#section-2
     """
-    try:
+    with contextlib.suppress(ValueError):
         encoded = text.encode("ascii")
         standard = encoded.translate(_TO_BASE64)
         decoded = binascii.a2b_base64(standard + _PADDING[len(encoded) % 4])
-    except ValueError as error:
-        raise ValueError(_NOT_BASE64URL) from error
-    # The decoder skips what it does not know, so only this comparison is the check.
-    # "+" and "/" must not pass for "-" and "_".
-    again = binascii.b2a_base64(decoded, newline=False).rstrip(b"=")
-    if again != standard or b"+" in encoded or b"/" in encoded:
-        raise ValueError(_NOT_BASE64URL)
-    return decoded
+        # The decoder skips what it does not know, so only this comparison is the check.
+        # "+" and "/" must not pass for "-" and "_".
+        again = binascii.b2a_base64(decoded, newline=False).rstrip(b"=")
+        if again == standard and b"+" not in encoded and b"/" not in encoded:
+            return decoded
+    raise ValueError(_NOT_BASE64URL)
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,15 +73,13 @@ def parse_object(document: bytes) -> dict[str, Any]:
     Spec:
         https://www.rfc-editor.org/rfc/rfc8259
     """
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         text = document.decode("utf-8")
-        parsed = _decoder.decode(text)
+        parsed: Any = _decoder.decode(text)
         # Half a pair can stand in an escape only. Nothing could encode it again: not a
         # log, not a database.
         if "\\u" in text:
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise ValueError(_NOT_JSON) from error
-    if not isinstance(parsed, dict):
-        raise ValueError("This JSON is no object.")
-    return parsed
+        if isinstance(parsed, dict):
+            return parsed
+    raise ValueError(_NOT_JSON)

@@ -58,8 +58,13 @@ def load_jwk(jwk: dict[str, Any], rsa_algorithm: str) -> tuple[str, Any]:
     if not _SECRET_MEMBERS.isdisjoint(jwk):
         raise UnusableKeyError("it is private or symmetric; publish public keys only")
     operations = jwk.get("key_ops", ["verify"])
+    # "Duplicate key operation values MUST NOT be present in the array."
+    # -- https://www.rfc-editor.org/rfc/rfc7517#section-4.3
     if jwk.get("use", "sig") != "sig" or not (
-        isinstance(operations, list) and "verify" in operations
+        isinstance(operations, list)
+        and all(isinstance(operation, str) for operation in operations)
+        and len(set(operations)) == len(operations)
+        and "verify" in operations
     ):
         raise UnusableKeyError("it is not for verifying signatures")
     algorithm = _read_algorithm(jwk, rsa_algorithm)

@@ -13,6 +13,7 @@ from redox_wsgi.authentication.jose.json_web_token import (
 )
 from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import KeySet, check_jwt_is_installed
+from redox_wsgi.authentication.settings import check_clock, check_seconds
 from redox_wsgi.errors import NO_CREDENTIALS, AuthenticationFailed, ConfigurationError
 from redox_wsgi.request import Request
 
@@ -55,8 +56,10 @@ class TokenVerifier:
         algorithms: Collection[str] = ALGORITHMS,
     ) -> None:
         check_jwt_is_installed()
-        _check_key_set(key_set)
-        _check_clock(leeway, max_lifetime, now)
+        check_key_set(key_set)
+        check_seconds("leeway", leeway, 0, MAX_LEEWAY_SECONDS)
+        check_seconds("max_lifetime", max_lifetime, 1, _MAX_LIFETIME_SECONDS)
+        check_clock(now)
         self._key_set = key_set
         self._issuers = check_texts("issuer", issuers)
         self._audiences = check_texts(
@@ -126,7 +129,8 @@ def check_texts(name: str, texts: object, *, at_least: int = 1) -> tuple[str, ..
     return several
 
 
-def _check_key_set(key_set: object) -> None:
+def check_key_set(key_set: object) -> None:
+    """Raise ``ConfigurationError`` unless this is a ``KeySet``."""
     # A dict has get() too, and answers None for an unknown key.
     if isinstance(key_set, type | Mapping) or not callable(
         getattr(key_set, "get", None)
@@ -134,27 +138,3 @@ def _check_key_set(key_set: object) -> None:
         raise ConfigurationError(
             "A key set has get(key_id); give a StaticKeySet or a RemoteKeySet."
         )
-
-
-def _check_clock(
-    leeway: object, max_lifetime: object, now: Callable[[], datetime]
-) -> None:
-    if not _is_number_from(0, leeway, MAX_LEEWAY_SECONDS):
-        raise ConfigurationError(
-            f"leeway is a number of seconds from 0 to {MAX_LEEWAY_SECONDS}."
-        )
-    if not _is_number_from(1, max_lifetime, _MAX_LIFETIME_SECONDS):
-        raise ConfigurationError(
-            "max_lifetime is a number of seconds from 1 to those of a year."
-        )
-    # A naive time would be taken for that of this machine's zone, hours off.
-    if not callable(now) or now().tzinfo is None:
-        raise ConfigurationError("now must be callable and tell the time, aware.")
-
-
-def _is_number_from(least: int, candidate: object, most: int) -> bool:
-    return (
-        isinstance(candidate, int | float)
-        and not isinstance(candidate, bool)
-        and least <= candidate <= most
-    )

@@ -24,6 +24,7 @@ from redox_wsgi.authentication.outgoing.connecting import (
     open_connection,
     parse_address,
 )
+from redox_wsgi.authentication.settings import check_seconds
 from redox_wsgi.errors import AuthenticatorUnavailable, ConfigurationError
 
 #: Well below the 30 s after which gunicorn kills a worker that does not answer.
@@ -84,14 +85,13 @@ class Fetcher:
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not 0 < timeout_seconds <= _MAX_TIMEOUT_SECONDS:
-            raise ConfigurationError("timeout_seconds is above 0 and at most 25.")
+        check_seconds("timeout_seconds", timeout_seconds, 0.01, _MAX_TIMEOUT_SECONDS)
         self.timeout_seconds = timeout_seconds
         self._address = parse_address(url, "The address of a " + subject)
         self._subject = subject
         self._max_bytes = max_bytes
         self._clock = clock
-        self._tls = tls and _check_tls(tls)
+        self._tls = None if tls is None else _check_tls(tls)
         self._proxy = None
         if self._address.scheme == "https":
             self._proxy = proxy and parse_address(proxy, "A proxy", ("http",))
@@ -242,7 +242,11 @@ class _Incoming(io.RawIOBase):
 
 
 def _check_tls(tls: ssl.SSLContext) -> ssl.SSLContext:
-    if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
+    if (
+        not isinstance(tls, ssl.SSLContext)
+        or tls.verify_mode is not ssl.CERT_REQUIRED
+        or not tls.check_hostname
+    ):
         raise ConfigurationError(
             "tls checks certificates and host names: make it by "
             "ssl.create_default_context(cafile=...)."

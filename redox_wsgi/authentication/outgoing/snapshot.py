@@ -13,7 +13,7 @@ from redox_wsgi.authentication.keys import VerificationKey
 # How long a set is used if its server does not say so, and the bounds of what it says:
 # shorter would ask without need, longer would trust a withdrawn key for a day.
 _DEFAULT_LIFETIME = timedelta(seconds=300)
-_MIN_LIFETIME = timedelta(seconds=60)
+MIN_LIFETIME = timedelta(seconds=60)
 _MAX_LIFETIME = timedelta(seconds=3600)
 
 # A set is renewed in the last tenth of its lifetime, so that processes that began at
@@ -21,6 +21,7 @@ _MAX_LIFETIME = timedelta(seconds=3600)
 _JITTER = 0.1
 
 _MAX_AGE = re.compile(r'(?:^|[\s,])max-age="?([0-9]{1,9})', re.IGNORECASE)
+_NOT_KEPT = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,])", re.IGNORECASE)
 _AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -77,11 +78,14 @@ class Snapshot:
         return self.fetched_at <= now < self.renewed_at
 
 
-def read_lifetime(headers: Mapping[str, str]) -> timedelta:
+def read_lifetime(
+    headers: Mapping[str, str], least: timedelta = MIN_LIFETIME
+) -> timedelta:
     """Read for how long an answer may be used, within our bounds.
 
     Args:
         headers: By name in lower case.
+        least: The shortest time returned, for an answer too that may not be kept.
 
     Spec:
         https://www.rfc-editor.org/rfc/rfc9111#section-4.2
@@ -90,10 +94,13 @@ def read_lifetime(headers: Mapping[str, str]) -> timedelta:
         >>> str(read_lifetime({"cache-control": "public, max-age=600", "age": "60"}))
         '0:09:00'
     """
-    announced = _MAX_AGE.search(headers.get("cache-control", ""))
+    cache_control = headers.get("cache-control", "")
+    if _NOT_KEPT.search(cache_control):
+        return least
+    announced = _MAX_AGE.search(cache_control)
     if announced is None:
         return _DEFAULT_LIFETIME
     age = headers.get("age", "")
     spent = int(age) if _AGE.fullmatch(age) else 0
     remaining = timedelta(seconds=int(announced[1]) - spent)
-    return max(_MIN_LIFETIME, min(remaining, _MAX_LIFETIME))
+    return max(least, min(remaining, _MAX_LIFETIME))

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from redox_wsgi.authentication.jose.token_verifier import check_texts
+from redox_wsgi.authentication.settings import check_clock, check_seconds
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -96,7 +97,7 @@ class Verdicts:
         now: The clock: aware, in UTC.
 
     Raises:
-        ConfigurationError: ``cache_seconds`` is not 0 to 3600.
+        ConfigurationError: ``cache_seconds`` is not 0 to 3600, or ``now`` no clock.
     """
 
     def __init__(
@@ -107,8 +108,8 @@ class Verdicts:
         wait_seconds: float,
         now: Callable[[], datetime],
     ) -> None:
-        if not 0 <= cache_seconds <= _MAX_CACHE_SECONDS:
-            raise ConfigurationError("cache_seconds is 0 to 3600.")
+        check_seconds("cache_seconds", cache_seconds, 0, _MAX_CACHE_SECONDS)
+        check_clock(now)
         self._ask = ask
         self._kept_for = timedelta(seconds=cache_seconds)
         self._wait_seconds = wait_seconds

@@ -65,7 +65,11 @@ class Bench:
     Args:
         url: Address of the endpoint; a query string in it is kept.
         token: Its verification token.
-        credential: What proves a transmission; None: the token, in both headers.
+        credential: The linked auth credential: it proves a transmission in place of
+            the token, and goes with a right verification. None: the token proves a
+            transmission, in both headers.
+        keep_token: Send the ``verification-token`` header beside the credential, for
+            an endpoint that demands both.
         query: The body of a query the endpoint should answer; None: none is sent.
         timeout_seconds: Longest wait for the connection, for each piece of a request,
             and for an answer, in seconds.
@@ -85,6 +89,7 @@ class Bench:
         *,
         token: str,
         credential: Credential | None = None,
+        keep_token: bool = False,
         query: bytes | None = None,
         timeout_seconds: float = 30.0,
         patience_seconds: float = 2.0,
@@ -103,7 +108,11 @@ class Bench:
         self.material = Material(now=now or datetime.now(UTC), random=random)
         #: Nobody's token, as long as a good one.
         self.wrong_token = f"wrong-{random.getrandbits(128):032x}"
-        self._credential = credential or proof
+        #: The linked auth credential, or None.
+        self.linked = credential
+        self._keeps_token = keep_token and credential is not None
+        #: What proves a transmission.
+        self.credential: Credential = credential or proof
         self._wire = Wire(self.address, timeout_seconds=timeout_seconds, clock=clock)
         #: How long a refusal may take that needs no body, in seconds.
         self.patience_seconds = min(patience_seconds, timeout_seconds)
@@ -156,9 +165,10 @@ class Bench:
             url = f"{self.address.scheme}://{self.address.authority}{target}"
             plain = Request(method, url, tuple(complete), body)
             try:
-                complete = [*plain.with_headers(credential.headers(plain)).headers]
+                proof = [*credential.headers(plain)]
             except NoAnswer as error:
                 return Reply(None, error=f"nothing was sent ({error.word})")
+            complete = self._with_proof(plain, proof)
         request = WireRequest(
             method,
             target,
@@ -173,25 +183,31 @@ class Bench:
     def post(
         self, *headers: tuple[str, str], body: bytes | None = None, query: str = ""
     ) -> Reply:
-        """Send a transmission with just these credentials."""
+        """Send a transmission with just these headers as proof."""
         body = self.material.arrival() if body is None else body
         return self.request("POST", [_JSON, *headers], body, query=query)
 
     def deliver(
         self,
         body: bytes,
-        *,
+        *headers: tuple[str, str],
+        credential: Credential | None = None,
         content_type: str | None = "application/json",
+        query: str = "",
         is_chunked: bool = False,
         announced_bytes: int | None = None,
         patience_seconds: float = 0.0,
     ) -> Reply:
-        """Send a transmission with the right credentials, as Redox does."""
+        """Send a transmission as Redox does: with the right proof, or with another."""
+        kind = [] if content_type is None else [("content-type", content_type)]
+        if self._keeps_token and "verification-token" not in dict(headers):
+            kind.append(token_header(self.token))
         return self.request(
             "POST",
-            [] if content_type is None else [("content-type", content_type)],
+            [*kind, *headers],
             body,
-            credential=self._credential,
+            query=query,
+            credential=credential or self.credential,
             is_chunked=is_chunked,
             announced_bytes=announced_bytes,
             patience_seconds=patience_seconds,
@@ -209,9 +225,14 @@ class Bench:
         sent = {} if token is None else {"verification-token": token}
         body = encode_payload({**sent, "challenge": challenge})
         every = [*_VERIFICATION_HEADERS, *headers]
-        return Asked(
-            challenge, self.request("POST", every, body, is_chunked=is_chunked)
+        reply = self.request(
+            "POST",
+            every,
+            body,
+            credential=self._linked_for(token),
+            is_chunked=is_chunked,
         )
+        return Asked(challenge, reply)
 
     def ask_by_get(
         self,
@@ -226,15 +247,25 @@ class Bench:
         if token is not None:
             pairs.insert(0 if is_token_first else 1, ("verification-token", token))
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
-        return Asked(challenge, self.request("GET", _VERIFICATION_HEADERS, query=query))
+        reply = self.request(
+            "GET",
+            _VERIFICATION_HEADERS,
+            query=query,
+            credential=self._linked_for(token),
+        )
+        return Asked(challenge, reply)
 
     def ask_by_old_get(self, token: str) -> Asked:
         """Verify with the older GET: the token in its header."""
         challenge = self.material.new_id()
         headers = [*_VERIFICATION_HEADERS, token_header(token)]
-        return Asked(
-            challenge, self.request("GET", headers, query=f"challenge={challenge}")
+        reply = self.request(
+            "GET",
+            headers,
+            query=f"challenge={challenge}",
+            credential=self._linked_for(token),
         )
+        return Asked(challenge, reply)
 
     @cached_property
     def by_post(self) -> Asked:
@@ -265,6 +296,24 @@ class Bench:
     def refused(self) -> Reply:
         """The answer to a transmission with a wrong token in both headers."""
         return self.post(token_header(self.wrong_token), bearer(self.wrong_token))
+
+    def _with_proof(
+        self, plain: Request, proof: Iterable[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        once: dict[str, str] = {}
+        again = []
+        for name, value in proof:
+            self.redaction.add(value)
+            # What is doubled on purpose goes out doubled.
+            if name.lower() in once:
+                again.append((name, value))
+            else:
+                once[name.lower()] = value
+        return [*plain.with_headers(once.items()).headers, *again]
+
+    # Where the token is wrong on purpose, nothing else must prove the request.
+    def _linked_for(self, token: str | None) -> Credential | None:
+        return self.linked if token == self.token else None
 
     def _target(self, query: str) -> str:
         target = self.address.target

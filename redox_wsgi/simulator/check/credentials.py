@@ -7,10 +7,9 @@ from urllib.parse import quote
 from redox_wsgi.simulator.check.bench import Bench, bearer, token_header
 from redox_wsgi.simulator.check.probe import Group, Judgement, Verdict
 from redox_wsgi.simulator.check.rules import (
-    OK,
-    Opinion,
     is_refusal,
     is_success,
+    judge_acceptance,
     judge_refusal,
     skip,
     weigh,
@@ -25,6 +24,7 @@ CREDENTIALS = Group("credentials", "Who may send")
 _LONG_CHARACTERS = 6000
 
 _STOPPED = "Redox pauses the subscription and sends the same transmission for ever."
+_LINKED = "a credential is linked: it decides, not the token alone"
 _INJECTED = "Anybody who knows the address can put patients' data into your system."
 _REFUSE = (
     "Compare the configured token with the whole header, in constant time, byte for "
@@ -35,14 +35,16 @@ _REFUSE = (
 
 @CREDENTIALS.probe(
     "token-both",
-    sends="a transmission as Redox sends it: verification-token and authorization: "
-    "Bearer, the same token in both; 200 should come",
+    sends="a transmission as Redox sends it: with verification-token and "
+    "authorization: Bearer, the same token in both; or with the linked credential; "
+    "200 should come",
     why=_STOPPED,
-    mend="Accept what carries the configured token; see the log of the endpoint for "
-    "why it did not. What needs this probe is skipped until then.",
+    mend="Accept what carries the configured token, or the proof of the linked "
+    "credential; see the log of the endpoint for why it did not. What needs this probe "
+    "is skipped until then.",
 )
 def _both(bench: Bench) -> Judgement:
-    return weigh(bench, [("POST", bench.usual, _judge_acceptance(bench.usual))])
+    return weigh(bench, [("POST", bench.usual, judge_acceptance(bench.usual))])
 
 
 @CREDENTIALS.probe(
@@ -52,8 +54,10 @@ def _both(bench: Bench) -> Judgement:
     mend="Do not demand authorization where verification-token is right.",
 )
 def _header_only(bench: Bench) -> Judgement:
+    if bench.linked is not None:
+        return skip(_LINKED)
     reply = bench.post(token_header(bench.token))
-    return weigh(bench, [("POST", reply, _judge_acceptance(reply))])
+    return weigh(bench, [("POST", reply, judge_acceptance(reply))])
 
 
 @CREDENTIALS.probe(
@@ -64,8 +68,10 @@ def _header_only(bench: Bench) -> Judgement:
     mend="Look into authorization: Bearer where verification-token is absent.",
 )
 def _bearer_only(bench: Bench) -> Judgement:
+    if bench.linked is not None:
+        return skip(_LINKED)
     reply = bench.post(bearer(bench.token))
-    opinion = _judge_acceptance(reply)
+    opinion = judge_acceptance(reply)
     if is_refusal(reply):
         opinion = Verdict.WARNING, "refused"
     return weigh(bench, [("POST", reply, opinion)])
@@ -79,6 +85,8 @@ def _bearer_only(bench: Bench) -> Judgement:
     mend="Check every token that is present, and refuse if one of them is wrong.",
 )
 def _one_wrong(bench: Bench) -> Judgement:
+    if bench.linked is not None:
+        return skip(_LINKED)
     right, wrong = bench.token, bench.wrong_token
     replies = {
         "wrong Bearer": bench.post(token_header(right), bearer(wrong)),
@@ -215,14 +223,6 @@ def _doubled(bench: Bench) -> Judgement:
 def _in_query(bench: Bench) -> Judgement:
     query = f"verification-token={quote(bench.token, safe='')}"
     return _weigh_refusals(bench, {"POST": bench.post(query=query)})
-
-
-def _judge_acceptance(reply: Reply) -> Opinion:
-    if is_success(reply):
-        return OK
-    if reply.status is None:
-        return Verdict.FAILED, ""
-    return Verdict.FAILED, "refused" if is_refusal(reply) else "not accepted"
 
 
 def _weigh_refusals(bench: Bench, replies: dict[str, Reply]) -> Judgement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections import deque
 from html import escape
 from urllib.parse import quote
 
@@ -13,11 +14,15 @@ __all__ = ["Redaction", "neutralise"]
 # Too short to be told from any other text.
 _SHORTEST_SECRET = 4
 _SHOWN_CHARACTERS = 160
+# Tokens and signatures that were sent; an endpoint may echo one of the last.
+_KEPT_PROOFS = 64
+# Shorter ones are times and the like.
+_SHORTEST_PROOF = 20
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 class Redaction:
-    """Finds one secret in what an endpoint answered, and blanks it."""
+    """Finds a secret in what an endpoint answered, and blanks it."""
 
     def __init__(self, secret: str) -> None:
         forms = {
@@ -37,17 +42,30 @@ class Redaction:
         )
         #: Whether finding it in a text means anything.
         self.is_telling = len(secret) >= _SHORTEST_SECRET
+        self._proofs: deque[str] = deque(maxlen=_KEPT_PROOFS)
 
     def __repr__(self) -> str:
         """Show nothing of the secret."""
         return "Redaction(***)"
 
+    def add(self, header: str) -> None:
+        """Blank the value of a header that was sent as proof, from now on.
+
+        The scheme, such as ``Bearer``, is none of it. Of many, the last are kept.
+        """
+        proof = header.partition(" ")[2] or header
+        if len(proof) >= _SHORTEST_PROOF and proof not in self._proofs:
+            self._proofs.append(proof)
+
     def finds(self, text: str) -> bool:
         """Tell whether a text holds the secret, in whatever form it is blanked."""
-        return self._pattern.search(text) is not None
+        is_proof = any(proof in text for proof in [*self._proofs])
+        return is_proof or self._pattern.search(text) is not None
 
     def blank(self, text: str) -> str:
         """Replace the secret, wherever a text holds it, by ``***``."""
+        for proof in [*self._proofs]:
+            text = text.replace(proof, "***")
         return self._pattern.sub("***", text)
 
     def show(self, text: str) -> str:

@@ -9,7 +9,7 @@ from redox_wsgi.simulator.check.probe import Group, Judgement, Verdict
 from redox_wsgi.simulator.check.rules import OK, describe, is_refusal, skip, weigh
 from redox_wsgi.simulator.check.wire import Reply
 
-__all__ = ["REFUSALS"]
+__all__ = ["REFUSALS", "weigh_equality"]
 
 REFUSALS = Group("refusals", "How it refuses")
 
@@ -66,6 +66,8 @@ def _secret(bench: Bench) -> Judgement:
     mend="Send the same status and the same fixed text whatever was wrong.",
 )
 def _equal(bench: Bench) -> Judgement:
+    if bench.linked is not None:
+        return skip("a credential is linked: linked-equal judges this")
     right, wrong = bench.token, bench.wrong_token
     replies = {
         "wrong in both": bench.refused,
@@ -78,7 +80,7 @@ def _equal(bench: Bench) -> Judgement:
         "wrong header, right Bearer": bench.post(token_header(wrong), bearer(right)),
     }
     refused = {name: reply for name, reply in replies.items() if is_refusal(reply)}
-    return _weigh_equality(bench, refused)
+    return weigh_equality(bench, refused)
 
 
 @REFUSALS.probe(
@@ -98,10 +100,11 @@ def _before_reading(bench: Bench) -> Judgement:
         replies[label] = bench.post(*credentials, body=body)
     xml = [("content-type", "application/xml"), *credentials]
     replies["XML"] = bench.request("POST", xml, b"<test/>")
-    return _weigh_equality(bench, replies)
+    return weigh_equality(bench, replies)
 
 
-def _weigh_equality(bench: Bench, replies: dict[str, Reply]) -> Judgement:
+def weigh_equality(bench: Bench, replies: dict[str, Reply]) -> Judgement:
+    """Judge whether all answers are equal to the first, but for times and numbers."""
     if not replies:
         return skip(_NOTHING_REFUSED)
     (first, model), *_ = replies.items()

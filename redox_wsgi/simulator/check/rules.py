@@ -19,6 +19,7 @@ __all__ = [
     "is_redirect",
     "is_refusal",
     "is_success",
+    "judge_acceptance",
     "judge_delivery",
     "judge_echo",
     "judge_refusal",
@@ -83,6 +84,15 @@ def judge_refusal(reply: Reply) -> Opinion:
     if is_redirect(reply):
         return Verdict.FAILED, "a redirect is no refusal"
     return Verdict.FAILED, "an error, which any stranger can cause"
+
+
+def judge_acceptance(reply: Reply) -> Opinion:
+    """Judge the answer to a request that proves what it must."""
+    if is_success(reply):
+        return OK
+    if reply.status is None:
+        return Verdict.FAILED, ""
+    return Verdict.FAILED, "refused" if is_refusal(reply) else "not accepted"
 
 
 # "A 200 response indicates that your system has successfully processed the most

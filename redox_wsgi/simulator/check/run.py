@@ -7,15 +7,21 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from redox_wsgi.simulator.check.aws_sigv4 import AWS_SIGV4
 from redox_wsgi.simulator.check.behaviour import BEHAVIOUR
 from redox_wsgi.simulator.check.bodies import BODIES
 from redox_wsgi.simulator.check.connection import CONNECTION
 from redox_wsgi.simulator.check.content import CONTENT
 from redox_wsgi.simulator.check.credentials import CREDENTIALS
+from redox_wsgi.simulator.check.hmac_signature import HMAC_SIGNATURE
+from redox_wsgi.simulator.check.jwt_bearer import JWT
+from redox_wsgi.simulator.check.linked import LINKED
+from redox_wsgi.simulator.check.oauth import OAUTH
 from redox_wsgi.simulator.check.probe import Finding, Group, Judgement, Probe, Verdict
 from redox_wsgi.simulator.check.queries import QUERIES
 from redox_wsgi.simulator.check.refusals import REFUSALS
 from redox_wsgi.simulator.check.rules import skip
+from redox_wsgi.simulator.check.smart_backend import SMART_BACKEND
 from redox_wsgi.simulator.check.verification import VERIFICATION
 from redox_wsgi.simulator.check.wire import NotConnected
 from redox_wsgi.simulator.errors import SimulatorError
@@ -31,6 +37,12 @@ GROUPS: tuple[Group, ...] = (
     VERIFICATION,
     CREDENTIALS,
     REFUSALS,
+    LINKED,
+    JWT,
+    OAUTH,
+    SMART_BACKEND,
+    AWS_SIGV4,
+    HMAC_SIGNATURE,
     CONTENT,
     BODIES,
     BEHAVIOUR,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from redox_wsgi.simulator.errors import SimulatorError
 from redox_wsgi.simulator.exchange import Request
 
-__all__ = ["Credential", "TokenCredential"]
-
-# Anything else would be refused by http.client with an error that quotes the header.
-_VISIBLE_ASCII = re.compile(r"[!-~]+")
+__all__ = ["Credential"]
 
 
 class Credential(Protocol):
@@ -41,31 +35,3 @@ class Credential(Protocol):
             SimulatorError: It cannot prove this request.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCredential:
-    """The verification token of a destination, in both documented headers."""
-
-    token: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse a token that cannot stand in a header.
-
-        Raises:
-            SimulatorError: The token is empty or not visible ASCII.
-        """
-        if not _VISIBLE_ASCII.fullmatch(self.token):
-            raise SimulatorError(
-                "The verification token must be visible ASCII without blanks."
-            )
-
-    # A transmission carries the token as "verification-token" and as
-    # "authorization: Bearer".
-    # -- https://developer.redoxengine.com/redox-json-api/processing-requests/
-    def headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the two headers; they are the same for every request."""
-        return [
-            ("verification-token", self.token),
-            ("authorization", f"Bearer {self.token}"),
-        ]
