@@ -31,7 +31,7 @@ from redox_wsgi.simulator.answer import (
 )
 
 #: What the simulator may use besides, each imported where it is needed.
-OPTIONAL = {"httptools", "matplotlib", "pytest", "urllib3"}
+OPTIONAL = {"cryptography", "httptools", "jwt", "matplotlib", "pytest", "urllib3"}
 TOKEN = "canary-5up3r-53cr3t"
 NOTIFICATION = b'{"Meta":{"DataModel":"PatientAdmin","EventType":"Arrival"}}'
 QUERY = b'{"Meta":{"DataModel":"PatientSearch","EventType":"Query"}}'
