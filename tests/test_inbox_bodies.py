@@ -101,7 +101,7 @@ def test_a_body_that_changed_in_its_row_is_damaged(store, tmp_path: Path) -> Non
     """A small one is checked too."""
     store.put(arrival())
     with closing(sqlite3.connect(tmp_path / "inbox.db")) as other, other:
-        other.execute("UPDATE body SET bytes = x'00'")
+        other.execute("UPDATE entry SET body = x'00'")
 
     with pytest.raises(BodyDamaged):
         store.read_body(1)

@@ -636,10 +636,10 @@ def test_who_is_taken_and_gives_up_does_not_know_the_outcome(
     class Leading:
         """A lock that another holds, who takes the member in this instant."""
 
-        def acquire(self, timeout: float) -> bool:
+        def acquire(self, blocking: bool) -> bool:
             """Take the member, and hold on."""
-            grouping._waiting.popleft()
-            return False
+            grouping._take_group()
+            return blocking
 
     monkeypatch.setattr(grouping, "_leading", Leading())
     with pytest.raises(InboxUnavailable) as refused:

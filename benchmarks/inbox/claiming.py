@@ -20,7 +20,15 @@ from pathlib import Path
 from benchmarks.inbox.server import open_postgresql
 from benchmarks.measure import Effort, Samples
 from benchmarks.table import Row, milliseconds
+from redox_wsgi.inbox.entry import State
 from redox_wsgi.inbox.location import open_store
+from redox_wsgi.inbox.sqlite.access import Action, Found
+from redox_wsgi.inbox.sqlite.bodies import Bodies
+from redox_wsgi.inbox.sqlite.claiming import Claiming
+from redox_wsgi.inbox.sqlite.database import Database
+from redox_wsgi.inbox.sqlite.gate import Deadline
+from redox_wsgi.inbox.sqlite.moments import write_moment
+from redox_wsgi.inbox.sqlite.opening import Durability
 from redox_wsgi.inbox.store import Store
 
 _FEW = 1_000
@@ -59,12 +67,12 @@ SELECT n, '/redox|' || n || '|order', 1, n = :halted, 0 FROM number
 _SQLITE_ENTRIES = """
 WITH RECURSIVE number (n) AS (
     SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :entries)
-INSERT INTO entry (id, lane_id, identity, state, received_at, body_bytes, head)
-SELECT n, iif(:halted AND n % 2, :halted, n % :lanes + 1), printf('%064x', n), 0, n, 2,
-    :head
+INSERT INTO entry (
+    id, lane_id, identity, state, changed_at, received_at, body_bytes, head, body)
+SELECT n, iif(:halted AND n % 2, :halted, n % :lanes + 1), printf('%064x', n), 0, :now,
+    :now, 2, :head, x'7b7d'
 FROM number
 """
-_SQLITE_BODIES = "INSERT INTO body (entry_id, bytes) SELECT id, x'7b7d' FROM entry"
 
 _POSTGRESQL_LANES = """
 INSERT INTO redox_lane (key, has_work, halted)
@@ -82,22 +90,76 @@ FROM generate_series(1, %(entries)s) AS n
 
 def measure(effort: Effort) -> Iterator[Row]:
     """Measure a claim with its completion, in inboxes of several shapes."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for shape in _SHAPES:
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _measure_rate(Path(folder), effort)
+    for shape in _SHAPES:
+        with tempfile.TemporaryDirectory() as folder:
             yield from _measure_shape(
                 f"SQLite, {shape.name}",
-                partial(_fill_sqlite, folder, shape),
+                partial(_fill_sqlite, Path(folder), shape),
                 effort,
             )
-        for shape in _SHAPES:
-            with open_postgresql() as few, open_postgresql() as many:
-                urls = {_FEW: few, effort.entries: many}
-                yield from _measure_shape(
-                    f"PostgreSQL, {shape.name}",
-                    partial(_fill_postgresql, urls, shape),
-                    effort,
-                )
+    for shape in _SHAPES:
+        with open_postgresql() as few, open_postgresql() as many:
+            urls = {_FEW: few, effort.entries: many}
+            yield from _measure_shape(
+                f"PostgreSQL, {shape.name}",
+                partial(_fill_postgresql, urls, shape),
+                effort,
+            )
+
+
+class _Forced(Database):
+    """A database that forces the commits of workers to the disk too."""
+
+    def write(
+        self,
+        action: Action[Found],
+        durability: Durability = Durability.FULL,
+        deadline: Deadline | None = None,
+    ) -> Found:
+        """Run an action in a transaction, forced to the disk whatever is asked."""
+        return super().write(action, Durability.FULL, deadline)
+
+
+def _measure_rate(folder: Path, effort: Effort) -> Iterator[Row]:
+    forced, ours = "SQLite, every commit forced to the disk", "SQLite"
+    kinds = {forced: _Forced, ours: Database}
+    shape = Shape("rate", 100)
+    rounds = effort.slow_rounds * 2
+    samples = Samples(kinds)
+    with ExitStack() as stack:
+        claimings = {}
+        for name, kind in kinds.items():
+            own = folder / name
+            own.mkdir()
+            url = _fill_sqlite(own, shape, rounds * effort.puts)
+            path = url.removeprefix("sqlite:///")
+            database = kind(path, timeout_seconds=5.0, wal=True)
+            stack.callback(database.close)
+            claimings[name] = Claiming(database, Bodies(str(own / "bodies")), _now)
+        for number in range(rounds):
+            for name in list(kinds) if number % 2 else reversed(kinds):
+                started_at = time.perf_counter()
+                for _ in range(effort.puts):
+                    _take_one(claimings[name])
+                seconds = time.perf_counter() - started_at
+                samples.seconds[name].append(seconds / effort.puts)
+    for name in kinds:
+        yield Row(
+            name,
+            f"{1 / samples.typical(name):.0f} /s",
+            samples.ratio(forced, ours) if name == ours else None,
+            forced if name == ours else "",
+            at_least=2.5 if name == ours else None,
+        )
+
+
+def _take_one(claiming: Claiming) -> None:
+    claim = claiming.claim(secrets.token_hex(8), _LEASE_SECONDS)
+    if claim is None:
+        raise SystemExit("The inbox is empty, so nothing is measured.")
+    claiming.finish(claim, State.DONE, None)
 
 
 def _measure_shape(
@@ -141,16 +203,22 @@ def _now() -> datetime:
 def _build_values(shape: Shape, entries: int) -> dict[str, int | str]:
     lanes = min(shape.lanes, entries // 2)
     halted = lanes if shape.is_half_halted else 0
-    return {"lanes": lanes, "halted": halted, "entries": entries, "head": _HEAD}
+    return {
+        "lanes": lanes,
+        "halted": halted,
+        "entries": entries,
+        "head": _HEAD,
+        "now": write_moment(_now()),
+    }
 
 
 def _fill_sqlite(folder: Path, shape: Shape, entries: int) -> str:
-    path = folder / f"{shape.name} {entries}.db"
+    path = folder / f"{entries}.db"
     url = f"sqlite:///{path}"
     _make_tables(url)
     values = _build_values(shape, entries)
     with closing(sqlite3.connect(path)) as connection, connection:
-        for statement in (_SQLITE_LANES, _SQLITE_ENTRIES, _SQLITE_BODIES):
+        for statement in (_SQLITE_LANES, _SQLITE_ENTRIES):
             connection.execute(statement, values)
     return url
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import secrets
 import shutil
 import sqlite3
@@ -35,15 +36,22 @@ _NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 def build_bodies() -> Iterator[bytes]:
-    """Yield bodies of 4 KB without end, no two the same."""
-    body = build_body()
-    start = body.rstrip()[:-1] + b', "Extra": "'
+    """Build bodies of 4 KB without end, no two the same; threads may share them.
+
+    They are of a subscription of their own: of one, Redox sends one after the other, so
+    those who write at the same time are of several.
+    """
     # So that processes and runs do not repeat each other.
-    name = secrets.token_hex(8).encode()
-    for number in itertools.count():
-        unique = b"%b-%d" % (name, number)
-        filling = b"x" * max(0, _BODY_BYTES - len(start) - len(unique) - 2)
-        yield start + unique + filling + b'"}'
+    name = secrets.token_hex(16)
+    payload = json.loads(build_body())
+    payload["Meta"]["Source"]["ID"] = name
+    start = json.dumps(payload, separators=(",", ":"))[:-1] + ',"Extra":"'
+
+    def build(number: int) -> bytes:
+        return f"{start}{name}-{number}".ljust(_BODY_BYTES - 2, "x").encode() + b'"}'
+
+    # A generator could not be asked by two threads at once.
+    return map(build, itertools.count())
 
 
 @contextmanager

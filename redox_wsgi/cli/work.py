@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from redox_wsgi.cli.inbox.access import inbox_options
+from redox_wsgi.cli.inbox.access import find_missing, inbox_options
 from redox_wsgi.cli.inbox.backfill import load_handler
 from redox_wsgi.cli.options import INTERRUPTED_STATUS
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.inbox.inbox import Inbox
+from redox_wsgi.inbox.location import read_scheme
 from redox_wsgi.inbox.worker.housekeeping import Retention
 from redox_wsgi.inbox.worker.processes import Processes
 from redox_wsgi.inbox.worker.service import serve
@@ -26,6 +27,8 @@ _SECONDS = click.FloatRange(0, min_open=True)
 _ONE_UP = click.IntRange(1)
 _DAYS = click.FloatRange(0)
 _THREADS = 4
+
+_logger = logging.getLogger("redox_wsgi")
 
 
 @click.command()
@@ -75,7 +78,8 @@ _THREADS = 4
     type=_SECONDS,
     default=30.0,
     show_default=True,
-    help="How long others wait before they take over what a crash left behind.",
+    help="How long others wait before they take over what a crash left behind; the "
+    "same for all workers of an inbox.",
 )
 @click.option(
     "--grace-seconds",
@@ -121,10 +125,6 @@ def work(
     --grace-seconds; a second signal ends at once. Exit status 0: told to stop; 2: wrong
     usage; 130: ended at once.
     """
-    if not inbox_url or inbox_url.startswith("memory:"):
-        raise click.UsageError(
-            "No inbox that others can put into: set REDOX_INBOX, or give --inbox."
-        )
     if drain and processes:
         raise click.UsageError("--drain handles one after the other, in one process.")
     logging.basicConfig(
@@ -132,8 +132,9 @@ def work(
     )
     settings["concurrency"] = settings["concurrency"] or (1 if processes else _THREADS)
     try:
+        _check_inbox(inbox_url)
         settings["retention"] = Retention(keep_body_days, keep_identity_days)
-        build = partial(_build_worker, inbox_url, handler, settings)
+        build = partial(_build_worker, inbox_url or "", handler, settings)
         if processes:
             context.exit(_work_in_processes(build, processes, settings))
         if drain:
@@ -141,6 +142,17 @@ def work(
         context.exit(_work(build()))
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _check_inbox(url: str | None) -> None:
+    if not url or read_scheme(url) == "memory":
+        raise click.UsageError(
+            "No inbox that others can put into: set REDOX_INBOX, or give --inbox."
+        )
+    # It may be the first to use it; but a worker of nothing looks as if all were well.
+    complaint = find_missing(url)
+    if complaint is not None:
+        _logger.warning("%s It is made now, and it is empty.", complaint)
 
 
 def _build_worker(

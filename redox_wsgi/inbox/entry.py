@@ -27,7 +27,8 @@ class Receipt(IntEnum):
     STORED = 0
     #: It was there already, waiting, done or emptied, and was only counted.
     REPEATED = 1
-    #: It was there, dead, and waits again: it was sent anew to be tried anew.
+    #: It was there, dead, and waits again as it came now: it was sent anew to be tried
+    #: anew.
     REVIVED = 2
 
 
@@ -155,6 +156,11 @@ class LaneRecord:
     due_at: datetime
     attempts: int
     last_error: str | None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its head failed; the attempt that is under way has not."""
+        return self.attempts > self.is_claimed and self.last_error is not None
 
 
 @dataclass(frozen=True, slots=True)

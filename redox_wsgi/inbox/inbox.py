@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
-from redox_wsgi.errors import ConfigurationError
+from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.handler import Handler
 from redox_wsgi.inbox.encryption import Sealer, is_sealed
 from redox_wsgi.inbox.entry import (
@@ -105,7 +105,7 @@ class Inbox:
         if self._sealer is not None:
             sealed = self._sealer.seal(arrival.body, _bind(arrival))
             arrival = replace(arrival, body=sealed)
-        receipt = self.store.put(arrival)
+        receipt = self._put(arrival)
         if self._web_worker is not None:
             self._web_worker.begin()
         if arrival.state is State.DEAD:
@@ -119,6 +119,15 @@ class Inbox:
         if receipt is not Receipt.STORED:
             _logger.info("Delivered again: %s lane=%r", receipt.name, arrival.lane)
         return None
+
+    def _put(self, arrival: Arrival) -> Receipt:
+        try:
+            return self.store.put(arrival)
+        # Found at the first use, such as tables of a newer release: not kept, and not
+        # a fault of this transmission.
+        except ConfigurationError as error:
+            _logger.error("The inbox cannot be used: %s", error)
+            raise InboxUnavailable("inbox-misconfigured") from error
 
     def stats(self) -> Stats:
         """Count the entries and the lanes.
@@ -242,17 +251,29 @@ def _bind(kept: Arrival | Claim | EntryRecord) -> bytes:
 
 def _write_head(transmission: Transmission) -> str:
     """Write what a worker's ``Transmission`` needs beside the body; no header else."""
-    head: dict[str, Any] = {"destination": transmission.destination}
-    content_type = transmission.content_type
-    if content_type is not None and _CONTENT_TYPE.fullmatch(content_type):
+    principal, content_type = transmission.principal, transmission.content_type
+    if content_type is not None and not _CONTENT_TYPE.fullmatch(content_type):
+        content_type = None
+    return _encode_head(
+        transmission.destination,
+        content_type,
+        principal and (principal.scheme, principal.subject, principal.scopes),
+    )
+
+
+# Nearly all transmissions of a process have one of a few heads, and none is long.
+@lru_cache(maxsize=64)
+def _encode_head(
+    destination: str,
+    content_type: str | None,
+    principal: tuple[str, str, frozenset[str]] | None,
+) -> str:
+    head: dict[str, Any] = {"destination": destination}
+    if content_type is not None:
         head["content_type"] = content_type
-    principal = transmission.principal
     if principal is not None:
-        head["principal"] = [
-            principal.scheme,
-            principal.subject,
-            sorted(principal.scopes),
-        ]
+        scheme, subject, scopes = principal
+        head["principal"] = [scheme, subject, sorted(scopes)]
     return json.dumps(head, separators=(",", ":"))
 
 

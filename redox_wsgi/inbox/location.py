@@ -22,7 +22,7 @@ def open_store(url: str, now: Callable[[], datetime], *, notify: bool = False) -
         ConfigurationError: The URL names no store, its extra is not installed, or
             ``notify`` is not for it.
     """
-    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    scheme = read_scheme(url)
     if scheme in ("postgresql", "postgres"):
         from redox_wsgi.inbox.postgresql import (  # noqa: PLC0415 - an extra
             PostgresqlStore,
@@ -38,18 +38,42 @@ def open_store(url: str, now: Callable[[], datetime], *, notify: bool = False) -
     if scheme == "sqlite":
         from redox_wsgi.inbox.sqlite import SqliteStore  # noqa: PLC0415
 
-        return SqliteStore(_read_path(url), now)
+        return SqliteStore(read_path(url), now)
     raise ConfigurationError(
         "The URL of an inbox is sqlite:///inbox.db, postgresql://user@host/database, "
         "or memory:// for tests."
     )
 
 
-def _read_path(url: str) -> str:
+def read_scheme(url: object) -> str:
+    """Return the scheme of a URL in lower case; empty if there is none.
+
+    Raises:
+        ConfigurationError: The URL ends in a blank or a line, as what is read out of a
+            file easily does: it would name another file, or another database.
+    """
+    if not isinstance(url, str):
+        return ""
+    if url != url.strip() or not url.isprintable():
+        # Without the URL: it can hold a password.
+        raise ConfigurationError(
+            "The URL of an inbox begins or ends with a blank, or holds the end of a "
+            "line or another sign that cannot be printed."
+        )
+    return urlsplit(url).scheme
+
+
+def read_path(url: str) -> str:
+    """Return the path of a ``sqlite:///`` URL.
+
+    Raises:
+        ConfigurationError: It has none.
+    """
     # As SQLAlchemy and Django have it: three slashes, then a path below the current
-    # folder; four, an absolute one.
+    # folder; four, an absolute one. But not for their database in memory, whose name
+    # would be taken for a file's.
     _, mark, path = url.partition(":///")
-    if not mark or not path or "?" in path or "\0" in path:
+    if not mark or path in ("", ":memory:") or "?" in path:
         raise ConfigurationError(
             "The URL of an inbox in SQLite is sqlite:///inbox.db for a file below the "
             "current folder, sqlite:////var/lib/inbox.db for an absolute path."

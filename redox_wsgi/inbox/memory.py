@@ -70,7 +70,7 @@ class MemoryStore:
             )
             known = self._by_identity.get((lane.key, arrival.identity))
             if known is not None:
-                return self._repeat(self._entries[known])
+                return self._repeat(lane, self._entries[known], arrival)
             self._last_id += 1
             self._by_identity[lane.key, arrival.identity] = self._last_id
             record = EntryRecord(
@@ -91,13 +91,23 @@ class MemoryStore:
             self._entries[self._last_id] = _Entry(record, arrival.body)
             return Receipt.STORED
 
-    def _repeat(self, entry: _Entry) -> Receipt:
+    def _repeat(self, lane: _Lane, entry: _Entry, arrival: Arrival) -> Receipt:
         record = replace(entry.record, repeats=entry.record.repeats + 1)
-        is_revived = record.state is State.DEAD and record.error != UNANSWERED_QUERY
-        if is_revived:
-            record = replace(record, state=State.WAITING, error=None, finished_at=None)
         entry.record = record
-        return Receipt.REVIVED if is_revived else Receipt.REPEATED
+        if record.state is not State.DEAD or record.error == UNANSWERED_QUERY:
+            return Receipt.REPEATED
+        # As it was sent anew: what is kept may be damaged, and why it died.
+        entry.body = arrival.body
+        entry.record = replace(
+            record,
+            state=State.WAITING,
+            error=None,
+            finished_at=None,
+            body_bytes=len(arrival.body),
+            head=arrival.head,
+        )
+        lane.attempts = 0
+        return Receipt.REVIVED
 
     def claim(self, token: str, lease_seconds: float) -> Claim | None:
         """See ``Store.claim``."""

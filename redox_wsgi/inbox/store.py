@@ -32,6 +32,10 @@ class Store(Protocol):
     def put(self, arrival: Arrival) -> Receipt:
         """Commit a transmission durably; only then return.
 
+        One that is there already is only counted. If it is dead, unless as an
+        unanswered query, it waits again with the body and head that came now, since
+        those that are kept may be damaged, and with all attempts before it.
+
         Raises:
             InboxUnavailable: It is not known to be kept, so Redox shall send it again.
         """

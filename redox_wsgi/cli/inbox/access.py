@@ -12,8 +12,10 @@ import click
 from redox_wsgi.cli.inbox import moments
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.inbox.inbox import Inbox
+from redox_wsgi.inbox.location import read_path, read_scheme
+from redox_wsgi.inbox.postgresql import PostgresqlStore
 
-__all__ = ["inbox_options", "open_inbox"]
+__all__ = ["find_missing", "inbox_options", "open_inbox"]
 
 # The keys of an inbox that seals its bodies, newest first, with blanks between.
 _KEYS = "REDOX_INBOX_KEYS"
@@ -37,11 +39,12 @@ def open_inbox(url: str | None) -> Iterator[Inbox]:
     """Open an inbox that exists; none is created.
 
     Raises:
-        click.UsageError: The URL is missing or wrong, or no file is there.
+        click.UsageError: The URL is missing or wrong, or no inbox is there.
         click.ClickException: The inbox cannot be used now.
     """
     inbox = _build_inbox(url)
     try:
+        _check_has_tables(inbox)
         yield inbox
     # A store finds out at its first use that a file is something else.
     except ConfigurationError as error:
@@ -58,15 +61,18 @@ def open_inbox(url: str | None) -> Iterator[Inbox]:
 def _build_inbox(url: str | None) -> Inbox:
     if not url:
         raise click.UsageError("No inbox: set REDOX_INBOX, or give --inbox.")
-    if url.startswith("memory:"):
-        raise click.UsageError(
-            "memory:// is an inbox of one process only: no command can look into it."
-        )
     try:
+        if read_scheme(url) == "memory":
+            raise click.UsageError(
+                "memory:// is an inbox of one process only: no command can look into "
+                "it."
+            )
         inbox = Inbox(url, encryption_keys=_read_keys(), now=moments.now)
+        complaint = find_missing(url)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
-    _check_exists(url)
+    if complaint is not None:
+        raise click.UsageError(complaint)
     return inbox
 
 
@@ -75,14 +81,30 @@ def _read_keys() -> list[str] | None:
     return os.environ.get(_KEYS, "").split() or None
 
 
-def _check_exists(url: str) -> None:
-    # SQLite would create the file, and an empty inbox looks as if all were well.
-    scheme, _, path = url.partition(":///")
-    if scheme != "sqlite":
-        return
-    file = Path(path)
-    if not file.is_file() or not file.stat().st_size:
+def _check_has_tables(inbox: Inbox) -> None:
+    # As with a file: in a wrong database it would make them.
+    store = inbox.store
+    if isinstance(store, PostgresqlStore) and not store.has_tables():
         raise click.UsageError(
-            f"There is no inbox at {path!r}, seen from {str(Path.cwd())!r}. Four "
-            "slashes begin an absolute path: sqlite:////var/lib/inbox.db."
+            "There is no inbox in that database, as far as search_path and the rights "
+            "of this role let it be seen: a first transmission or a worker makes it."
         )
+
+
+def find_missing(url: str) -> str | None:
+    """Say that an inbox is not there; None if it is, or if only its server knows.
+
+    The store itself would make it, and an empty inbox looks as if all were well.
+
+    Raises:
+        ConfigurationError: The URL names no inbox.
+    """
+    if read_scheme(url) != "sqlite":
+        return None
+    file = Path(read_path(url))
+    if file.is_file() and file.stat().st_size:
+        return None
+    return (
+        f"There is no inbox at {str(file)!r}, seen from {str(Path.cwd())!r}. Four "
+        "slashes begin an absolute path: sqlite:////var/lib/inbox.db."
+    )

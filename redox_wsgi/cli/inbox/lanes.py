@@ -93,7 +93,8 @@ def skip(lane: str, inbox_url: str | None, is_sure: bool) -> None:
             f"Bury entry {entry.id} ({name_event(entry)}) and go on without it?",
             is_sure=is_sure,
         )
-        skipped = store.skip_head(lane)
+        # Whoever was quicker may have skipped it: then another stands there.
+        skipped = store.skip_head(lane) if find_head(store, lane) == head else None
     if skipped is None:
         raise click.ClickException("Nothing was skipped: somebody else changed it.")
     Page().line(f"Entry {skipped} is dead; the lane goes on. {lane}")

@@ -55,8 +55,7 @@ def judge(lane: LaneRecord, at: datetime, late_after: timedelta) -> str | None:
         return "halted"
     if lane.oldest_at is None:
         return None
-    # The attempt that is under way has not failed.
-    if lane.attempts > lane.is_claimed and lane.last_error is not None:
+    if lane.is_failing:
         return "failing"
     return "late" if is_late(lane, at, late_after) else None
 

@@ -39,7 +39,8 @@ class InboxCollector:
         """Read the inbox; where it cannot be read, ``redox_inbox_up`` is 0."""
         try:
             stats = self._inbox.stats()
-        except InboxUnavailable:
+        # The other is found at the first use, such as tables of a newer release.
+        except (InboxUnavailable, ConfigurationError):
             yield _build("up", "Whether the inbox can be read.", 0)
             return
         yield _build("up", "Whether the inbox can be read.", 1)
@@ -55,7 +56,7 @@ def _tell_counts(stats: Stats) -> Iterator[Metric]:
     yield entries
     yield _build("repeats", "Repeated deliveries of what is kept.", stats.repeats)
     yield _build("halted_lanes", "Lanes that wait for an operator.", stats.halted)
-    failing = sum(bool(lane.last_error and lane.attempts) for lane in stats.lanes)
+    failing = sum(lane.is_failing for lane in stats.lanes)
     yield _build("failing_lanes", "Lanes whose head failed, halted or not.", failing)
     oldest = stats.oldest_waiting_seconds
     yield _build(

@@ -172,8 +172,11 @@ class Connections:
             ) from None
 
     @contextmanager
-    def borrow(self) -> Iterator[Session]:
+    def borrow(self, *, unprepared: bool = False) -> Iterator[Session]:
         """Lend a connection until the block ends.
+
+        Args:
+            unprepared: Whether the database may be as it was found.
 
         Raises:
             InboxUnavailable: There is none, or what was done with it failed.
@@ -184,7 +187,7 @@ class Connections:
         session = None
         try:
             session = pool.take_idle() or self._open()
-            if not pool.is_prepared:
+            if not (pool.is_prepared or unprepared):
                 self._prepare(session)
                 pool.is_prepared = True
             yield session

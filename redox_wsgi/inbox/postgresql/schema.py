@@ -33,7 +33,7 @@ def bring_up_to_date(session: Session) -> None:
     Raises:
         ConfigurationError: They were made by a newer release.
     """
-    if _read_version(session.connection) == NEWEST:
+    if read_version(session.connection) == NEWEST:
         return
     with session.transact("SET LOCAL statement_timeout = 0") as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s::bigint)", [_LOCK])
@@ -41,14 +41,19 @@ def bring_up_to_date(session: Session) -> None:
             "CREATE TABLE IF NOT EXISTS redox_schema (version integer PRIMARY KEY, "
             "made_at timestamptz NOT NULL DEFAULT clock_timestamp())"
         )
-        done = _read_version(connection)
+        done = read_version(connection)
         for version, statements in MIGRATIONS:
             if version > done:
                 connection.execute(statements.encode(), prepare=False)
                 connection.execute("INSERT INTO redox_schema VALUES (%s)", [version])
 
 
-def _read_version(connection: psycopg.Connection[Any]) -> int:
+def read_version(connection: psycopg.Connection[Any]) -> int:
+    """Return the version of the tables; 0 if there are none.
+
+    Raises:
+        ConfigurationError: They were made by a newer release.
+    """
     found = connection.execute("SELECT to_regclass('redox_schema')").fetchone()
     if found == (None,):
         return 0

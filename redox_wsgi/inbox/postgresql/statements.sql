@@ -8,7 +8,15 @@
 -- No row means that the server would not keep what it commits.
 WITH lane AS (
   INSERT INTO redox_lane (key, has_work) VALUES (%(lane)s, true)
-  ON CONFLICT (key) DO UPDATE SET has_work = true RETURNING id
+  ON CONFLICT (key) DO UPDATE SET
+    has_work = true,
+    -- They were another entry's: one that is revived has all of its own before it.
+    attempts = CASE WHEN redox_lane.attempts > 0 AND EXISTS (
+      SELECT 1 FROM redox_entry
+      WHERE lane_id = redox_lane.id AND identity = %(identity)s
+        AND state = 3 AND error IS DISTINCT FROM %(final_error)s
+    ) THEN 0 ELSE redox_lane.attempts END
+  RETURNING id
 )
 INSERT INTO redox_entry AS entry (
   lane_id, identity, state, received_at, finished_at, error,
@@ -28,7 +36,15 @@ ON CONFLICT (lane_id, identity) DO UPDATE SET
     THEN entry.error END,
   finished_at = CASE
     WHEN entry.state <> 3 OR entry.error IS NOT DISTINCT FROM %(final_error)s
-    THEN entry.finished_at END
+    THEN entry.finished_at END,
+  -- What is kept may be damaged, and why it died. What stays is not written anew.
+  head = CASE WHEN entry.state = 3 AND entry.error IS DISTINCT FROM %(final_error)s
+    THEN excluded.head ELSE entry.head END,
+  body = CASE WHEN entry.state = 3 AND entry.error IS DISTINCT FROM %(final_error)s
+    THEN excluded.body ELSE entry.body END,
+  body_bytes = CASE
+    WHEN entry.state = 3 AND entry.error IS DISTINCT FROM %(final_error)s
+    THEN excluded.body_bytes ELSE entry.body_bytes END
 -- The role or another user of a pooled connection may have switched it off: then the
 -- answer would lie at a power cut. This holds until the end of the transaction.
 RETURNING repeats > 0, revived, CASE current_setting('synchronous_commit')

@@ -34,7 +34,7 @@ from redox_wsgi.inbox.postgresql.rows import (
     write_claim,
     write_selection,
 )
-from redox_wsgi.inbox.postgresql.schema import bring_up_to_date
+from redox_wsgi.inbox.postgresql.schema import bring_up_to_date, read_version
 from redox_wsgi.inbox.statements import load_statements
 from redox_wsgi.inbox.store import BodyDamaged
 
@@ -298,6 +298,16 @@ class PostgresqlStore:
         """See ``Store.diagnose``."""
         with self._connections.borrow() as session:
             return examine(session, notify=self._listener is not None)
+
+    def has_tables(self) -> bool:
+        """Tell whether the tables are there, and make none.
+
+        Raises:
+            ConfigurationError: They were made by a newer release.
+            InboxUnavailable: The server cannot be asked now.
+        """
+        with self._connections.borrow(unprepared=True) as session:
+            return read_version(session.connection) > 0
 
     def close(self) -> None:
         """See ``Store.close``."""

@@ -14,6 +14,7 @@ from redox_wsgi.inbox.sqlite.database import Database
 from redox_wsgi.inbox.sqlite.failures import translated
 from redox_wsgi.inbox.sqlite.moments import read_moment, write_duration, write_moment
 from redox_wsgi.inbox.sqlite.opening import Durability
+from redox_wsgi.inbox.sqlite.states import write_state
 from redox_wsgi.inbox.statements import load_statements
 from redox_wsgi.inbox.store import BodyDamaged
 
@@ -38,6 +39,8 @@ class Claiming:
         self._database = database
         self._bodies = bodies
         self._now = now
+        # Whether the last claim found one, and so the next one probably will.
+        self._is_busy = False
 
     def look(self) -> bool:
         """Tell whether a lane seems due, without a lock."""
@@ -50,16 +53,18 @@ class Claiming:
 
     def claim(self, token: str, lease_seconds: float) -> Claim | None:
         """See ``Store.claim``."""
-        if not self.look():
+        if not self._is_busy and not self.look():
             return None
         values = {
             "now": self._read_clock(),
             "lease": write_duration(lease_seconds),
             "token": token,
         }
-        return self._database.write(
+        claim = self._database.write(
             lambda connection: _claim(connection, values), Durability.NORMAL
         )
+        self._is_busy = claim is not None
+        return claim
 
     def read_body(self, entry_id: int) -> bytes:
         """See ``Store.read_body``."""
@@ -86,7 +91,7 @@ class Claiming:
         """Mark the entry as done or dead and give the lane back."""
         values = self._prove(claim) | {
             "entry": claim.entry_id,
-            "state": int(state),
+            "state": write_state(state),
             "error": error,
         }
 

@@ -19,9 +19,10 @@ try:
 except ImportError:  # pragma: no cover - not POSIX: a rollback journal needs no gate
     fcntl = None  # type: ignore[assignment]
 
-# Short, random, and not growing with the time waited: who came late would win else.
-_SHORTEST_PAUSE_SECONDS = 0.0001
-_LONGEST_PAUSE_SECONDS = 0.0003
+# Random, and not growing with the time waited: who came late would win else. About as
+# long as a forced write: to ask more often takes more from who writes than it gains.
+_SHORTEST_PAUSE_SECONDS = 0.0002
+_VARIATION_SECONDS = 0.0004
 
 
 class Deadline:
@@ -47,10 +48,11 @@ class Deadline:
         Raises:
             InboxUnavailable: The time is over.
         """
-        if not self.remaining_seconds:
+        if time.monotonic() >= self._end:
             raise InboxUnavailable(LOCKED)
+        pause = _SHORTEST_PAUSE_SECONDS + _VARIATION_SECONDS * random.random()  # noqa: S311 - no secret
         # Of the module, so that gevent's replacement is found.
-        time.sleep(random.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+        time.sleep(pause)
 
 
 class Gate:
@@ -125,4 +127,8 @@ def is_still(path: str, opened: os.stat_result | None) -> bool:
         found = os.stat(path)
     except OSError:
         return False
-    return opened is not None and os.path.samestat(opened, found)
+    return (
+        opened is not None
+        and opened.st_ino == found.st_ino
+        and opened.st_dev == found.st_dev
+    )

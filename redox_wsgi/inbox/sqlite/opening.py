@@ -29,7 +29,7 @@ SCHEMA_VERSION = _MIGRATIONS[-1][0]
 
 # In pages of 4 KiB, as SQLite has it: a short WAL is written over and over, and a
 # forced write into a file that does not grow is a quick one.
-_PAGES_TO_CHECKPOINT = 1000
+_PAGES_TO_CHECKPOINT = 2000
 _LARGEST_WAL_BYTES = 64 * 1024 * 1024
 
 

@@ -11,6 +11,7 @@ from redox_wsgi.inbox.sqlite.bodies import Bodies
 from redox_wsgi.inbox.sqlite.database import Database
 from redox_wsgi.inbox.sqlite.failures import translated
 from redox_wsgi.inbox.sqlite.moments import write_duration, write_moment
+from redox_wsgi.inbox.sqlite.states import write_state
 from redox_wsgi.inbox.statements import load_statements
 
 _SQL = load_statements("redox_wsgi.inbox.sqlite")
@@ -80,7 +81,11 @@ class Operating:
         """See ``Store.prune``."""
         if state is State.WAITING:
             raise ValueError("What waits is not pruned.")
-        values = {"state": int(state), "before": write_moment(before), "limit": limit}
+        values = {
+            "state": write_state(state),
+            "before": write_moment(before),
+            "limit": limit,
+        }
         # Only what was done is recognised for a while longer.
         last = "empty_entry" if state is State.DONE else "delete_entry"
 
@@ -89,7 +94,6 @@ class Operating:
             which = [{"entry": number} for number, _ in old]
             if old:
                 connection.execute(_SQL["remember_last_id"])
-            connection.executemany(_SQL["delete_body"], which)
             connection.executemany(_SQL[last], which)
             return old
 

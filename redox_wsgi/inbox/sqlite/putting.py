@@ -9,16 +9,18 @@ from datetime import datetime
 from hashlib import sha256
 
 from redox_wsgi.errors import InboxUnavailable
-from redox_wsgi.inbox.entry import UNANSWERED_QUERY, Arrival, Receipt, State
+from redox_wsgi.inbox.entry import UNANSWERED_QUERY, Arrival, Receipt
 from redox_wsgi.inbox.sqlite.bodies import Bodies
 from redox_wsgi.inbox.sqlite.database import Database
 from redox_wsgi.inbox.sqlite.failures import OUTCOME_UNKNOWN, translated
 from redox_wsgi.inbox.sqlite.gate import Deadline
 from redox_wsgi.inbox.sqlite.grouping import Grouping, Member
 from redox_wsgi.inbox.sqlite.moments import write_moment
+from redox_wsgi.inbox.sqlite.states import write_state
 from redox_wsgi.inbox.statements import load_statements
 
 _SQL = load_statements("redox_wsgi.inbox.sqlite")
+_PUT_ENTRY = _SQL["put_entry"]
 
 
 class Putting:
@@ -62,7 +64,7 @@ class Putting:
             if error.code != OUTCOME_UNKNOWN:
                 self._bodies.remove(file)
             raise
-        if receipt is not Receipt.STORED:
+        if receipt is Receipt.REPEATED:
             self._bodies.remove(file)
         return receipt
 
@@ -79,54 +81,65 @@ class Putting:
         )
 
     def _insert(self, connection: sqlite3.Connection, member: Member) -> Receipt:
+        arrival = member.arrival
         now = write_moment(self._now())
-        lane = _wake_lane(connection, member.arrival.lane, now)
-        entry = connection.execute(_SQL["put_entry"], self._describe(member, lane, now))
-        if not entry.rowcount:
-            return _repeat(connection, lane, member.arrival.identity)
-        if member.body_file is None:
-            connection.execute(
-                _SQL["put_body"],
-                {"entry": entry.lastrowid, "bytes": member.arrival.body},
-            )
-        elif not self._bodies.has(member.body_file):
-            # Swept away, by a clock that jumped: a row without a file must not be.
-            raise FileNotFoundError("The body was removed before its commit.")
+        entry = _describe(member, now)
+        if not connection.execute(_PUT_ENTRY, entry).rowcount:
+            # The lane sleeps or is new, or this is a repeat.
+            lane = {"key": arrival.lane, "now": now}
+            connection.execute(_SQL["wake_lane"], lane)
+            if not connection.execute(_PUT_ENTRY, entry).rowcount:
+                return self._repeat(connection, member)
+        self._check_file(member)
         return Receipt.STORED
 
-    def _describe(self, member: Member, lane: int, now: int) -> dict[str, object]:
-        arrival = member.arrival
-        return {
-            "lane": lane,
-            "identity": arrival.identity,
-            "state": int(arrival.state),
-            "received_at": write_moment(arrival.received_at),
-            "finished_at": None if arrival.state is State.WAITING else now,
-            "error": arrival.error,
-            "body_bytes": len(arrival.body),
-            "body_sha256": member.body_sha256,
-            "body_file": member.body_file,
-            "data_model": arrival.data_model,
-            "event_type": arrival.event_type,
-            "log_id": arrival.log_id,
-            "head": arrival.head,
-        }
+    def _repeat(self, connection: sqlite3.Connection, member: Member) -> Receipt:
+        which = _describe_repeat(member)
+        if connection.execute(_SQL["revive"], which).rowcount:
+            connection.execute(_SQL["forget_attempts"], which)
+            self._check_file(member)
+            return Receipt.REVIVED
+        if not connection.execute(_SQL["count_repeat"], which).rowcount:
+            # Left out for another reason: never call kept what is not there.
+            raise sqlite3.IntegrityError("The entry cannot be written.")
+        return Receipt.REPEATED
+
+    def _check_file(self, member: Member) -> None:
+        file = member.body_file
+        if file is not None and not self._bodies.has(file):
+            # Swept away, by a clock that jumped: a row without a file must not be.
+            raise FileNotFoundError("The body was removed before its commit.")
 
 
-def _wake_lane(connection: sqlite3.Connection, key: str, now: int) -> int:
-    found = connection.execute(_SQL["find_lane"], {"key": key}).fetchall()
-    # Mostly it is awake: a page less to write.
-    if not found or not found[0][1]:
-        found = connection.execute(
-            _SQL["put_lane"], {"key": key, "now": now}
-        ).fetchall()
-    lane: int = found[0][0]
-    return lane
+def _describe(member: Member, now: int) -> tuple[object, ...]:
+    arrival = member.arrival
+    return (
+        arrival.lane,
+        arrival.identity,
+        write_state(arrival.state),
+        now,
+        write_moment(arrival.received_at),
+        arrival.error,
+        len(arrival.body),
+        member.body_sha256,
+        member.body_file,
+        arrival.data_model,
+        arrival.event_type,
+        arrival.log_id,
+        arrival.head,
+        None if member.body_file else arrival.body,
+    )
 
 
-def _repeat(connection: sqlite3.Connection, lane: int, identity: str) -> Receipt:
-    which = {"lane": lane, "identity": identity, "unanswered": UNANSWERED_QUERY}
-    if connection.execute(_SQL["revive"], which).rowcount:
-        return Receipt.REVIVED
-    connection.execute(_SQL["count_repeat"], which)
-    return Receipt.REPEATED
+def _describe_repeat(member: Member) -> dict[str, object]:
+    arrival = member.arrival
+    return {
+        "key": arrival.lane,
+        "identity": arrival.identity,
+        "unanswered": UNANSWERED_QUERY,
+        "body_bytes": len(arrival.body),
+        "body_sha256": member.body_sha256,
+        "body_file": member.body_file,
+        "head": arrival.head,
+        "body": None if member.body_file else arrival.body,
+    }

@@ -14,6 +14,7 @@ from redox_wsgi.inbox.sqlite.moments import (
     read_optional_moment,
     write_moment,
 )
+from redox_wsgi.inbox.sqlite.states import read_state, write_state
 from redox_wsgi.inbox.statements import load_statements
 from redox_wsgi.transmission import fold_name
 
@@ -37,7 +38,7 @@ class Reading:
         lanes, finished, repeats = self._database.read(_count)
         now = self._now()
         records = [_read_lane(row, now) for row in lanes]
-        count = {State(state): number for state, number in finished}
+        count = {read_state(state): number for state, number in finished}
         return Stats(
             at=now,
             waiting=sum(record.waiting for record in records),
@@ -105,7 +106,7 @@ def _read_entry(row: tuple[Any, ...]) -> EntryRecord:
         number,
         lane,
         identity,
-        State(state),
+        read_state(state),
         read_moment(received_at),
         read_optional_moment(finished_at),
         *others,
@@ -120,7 +121,7 @@ def _restrict(selection: Selection) -> Iterator[tuple[str, dict[str, object]]]:
         yield "lane.key GLOB :pattern", {"pattern": pattern}
     if selection.states is not None:
         # As numbers and not as values: a partial index is used for those it names.
-        states = sorted(int(state) for state in selection.states)
+        states = sorted(write_state(state) for state in selection.states)
         yield _write_states(states), {}
     if selection.data_model is not None:
         yield (

@@ -1,38 +1,40 @@
 -- Times are microseconds since 1970 in UTC, durations are microseconds.
 
--- name: find_lane
-SELECT id, has_work FROM lane WHERE key = :key;
-
--- name: put_lane
-INSERT INTO lane (key, has_work, due_at) VALUES (:key, 1, :now)
-ON CONFLICT (key) DO UPDATE SET has_work = 1
-RETURNING id;
-
+-- Its values are given by position: by name, finding each of them would take as long
+-- as all the rest. Of a lane that sleeps or is not there, the number is NULL, and the
+-- entry is left out as one that is a repeat.
 -- name: put_entry
-INSERT INTO entry (
-    id, lane_id, identity, state, received_at, finished_at, error, body_bytes,
-    body_sha256, body_file, data_model, event_type, log_id, head
+INSERT OR IGNORE INTO entry (
+    id, lane_id, identity, state, changed_at, received_at, error, body_bytes,
+    body_sha256, body_file, data_model, event_type, log_id, head, body
 ) VALUES (
     1 + max(
         coalesce((SELECT max(id) FROM entry), 0), (SELECT last_id FROM past)
     ),
-    :lane, :identity, :state, :received_at, :finished_at, :error, :body_bytes,
-    :body_sha256, :body_file, :data_model, :event_type, :log_id, :head
-)
-ON CONFLICT (lane_id, identity) DO NOTHING;
+    (SELECT id FROM lane WHERE key = ? AND has_work = 1),
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+);
 
--- name: put_body
-INSERT INTO body (entry_id, bytes) VALUES (:entry, :bytes);
+-- Nothing is written if it is awake.
+-- name: wake_lane
+INSERT INTO lane (key, has_work, due_at) VALUES (:key, 1, :now)
+ON CONFLICT (key) DO UPDATE SET has_work = 1 WHERE has_work = 0;
 
+-- As it came now: what is kept may be damaged, and why it died.
 -- name: revive
 UPDATE entry
-SET repeats = repeats + 1, state = 0, error = NULL, finished_at = NULL
-WHERE lane_id = :lane AND identity = :identity
+SET repeats = repeats + 1, state = 0, error = NULL, body_bytes = :body_bytes,
+    body_sha256 = :body_sha256, body_file = :body_file, head = :head, body = :body
+WHERE lane_id = (SELECT id FROM lane WHERE key = :key) AND identity = :identity
     AND state = 3 AND error IS NOT :unanswered;
+
+-- They were another entry's: one that is revived has all of its own before it.
+-- name: forget_attempts
+UPDATE lane SET attempts = 0 WHERE key = :key AND attempts > 0;
 
 -- name: count_repeat
 UPDATE entry SET repeats = repeats + 1
-WHERE lane_id = :lane AND identity = :identity;
+WHERE lane_id = (SELECT id FROM lane WHERE key = :key) AND identity = :identity;
 
 -- name: look
 SELECT 1 FROM lane
@@ -63,9 +65,7 @@ UPDATE lane SET has_work = 0, owner = NULL, attempts = 0, due_at = :now
 WHERE id = :lane;
 
 -- name: read_body
-SELECT entry.body_file, entry.body_sha256, body.bytes
-FROM entry LEFT JOIN body ON body.entry_id = entry.id
-WHERE entry.id = :entry;
+SELECT body_file, body_sha256, body FROM entry WHERE id = :entry;
 
 -- What ends or extends a claim carries fence and owner: after a crash a fence number
 -- may come again, the random owner cannot. No row changed: the lease was lost.
@@ -75,7 +75,7 @@ WHERE id = :lane AND fence = :fence AND owner = :token;
 
 -- Skipped by an operator meanwhile: that stands.
 -- name: finish_entry
-UPDATE entry SET state = :state, error = :error, finished_at = :now
+UPDATE entry SET state = :state, error = :error, changed_at = :now
 WHERE id = :entry AND state = 0;
 
 -- name: finish_lane
@@ -112,7 +112,7 @@ SET halted = 0, attempts = 0,
 WHERE key = :key AND halted = 1;
 
 -- name: skip_head
-UPDATE entry SET state = 3, error = 'skipped', finished_at = :now
+UPDATE entry SET state = 3, error = 'skipped', changed_at = :now
 WHERE id = (
     SELECT entry.id FROM entry JOIN lane ON lane.id = entry.lane_id
     WHERE lane.key = :key AND lane.halted = 1 AND entry.state = 0
@@ -122,8 +122,8 @@ WHERE id = (
 RETURNING id;
 
 -- name: replay_entry
-UPDATE entry SET state = 0, error = NULL, finished_at = NULL
-WHERE id = :entry AND state IN (2, 3)
+UPDATE entry SET state = 0, error = NULL
+WHERE id = :entry AND state IN (1, 3)
 RETURNING lane_id;
 
 -- name: replay_lane
@@ -131,16 +131,14 @@ UPDATE lane SET has_work = 1, attempts = 0 WHERE id = :lane;
 
 -- name: find_old
 SELECT id, body_file FROM entry
-WHERE state > 0 AND state = :state AND finished_at < :before
-ORDER BY finished_at
+WHERE state > 0 AND state = :state AND changed_at < :before
+ORDER BY changed_at
 LIMIT :limit;
-
--- name: delete_body
-DELETE FROM body WHERE entry_id = :entry;
 
 -- name: empty_entry
 UPDATE entry
-SET state = 4, head = '', body_bytes = 0, body_sha256 = NULL, body_file = NULL
+SET state = 4, head = '', body_bytes = 0, body_sha256 = NULL, body_file = NULL,
+    body = NULL
 WHERE id = :entry;
 
 -- name: remember_last_id
@@ -180,7 +178,7 @@ SELECT coalesce(sum(repeats), 0) FROM entry WHERE repeats > 0;
 -- What restricts it is appended, and then order_entries.
 -- name: find_entries
 SELECT entry.id, lane.key, entry.identity, entry.state, entry.received_at,
-    entry.finished_at, entry.error, entry.repeats, entry.body_bytes,
+    iif(entry.state > 0, entry.changed_at, NULL), entry.error, entry.repeats, entry.body_bytes,
     entry.data_model, entry.event_type, entry.log_id, entry.head
 FROM entry CROSS JOIN lane ON lane.id = entry.lane_id
 WHERE entry.id > :after;

@@ -82,9 +82,13 @@ class Crew:
         self._size = size
         self._max_hanging = max_hanging
         self._hands: list[Hand] = []
+        self._has_all = True
 
     def fill(self) -> None:
-        """Start the threads that are missing; one that hangs counts as missing."""
+        """Start the threads that are missing; one that hangs counts as missing.
+
+        Where the system gives no more of them, those that there are go on.
+        """
         self._hands = [hand for hand in self._hands if hand.thread.is_alive()]
         hanging = [hand for hand in self._hands if hand.is_hanging or hand.has_hung]
         for hand in hanging:
@@ -95,8 +99,16 @@ class Crew:
         room = self._size + self._max_hanging - len(self._hands)
         for _ in range(min(self._size - at_work, room)):
             hand = Hand(self._work)
-            hand.thread.start()
+            try:
+                hand.thread.start()
+            except RuntimeError:
+                # Said once: it is tried again every second.
+                if self._has_all:
+                    _logger.error("No further thread can be started in this process.")
+                self._has_all = False
+                return
             self._hands.append(hand)
+        self._has_all = True
 
     def leave(self, grace_seconds: float) -> list[HandledEntry]:
         """Wait until the threads have ended.

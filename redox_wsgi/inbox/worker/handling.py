@@ -35,7 +35,8 @@ _LONGEST_ERROR = 1000
 
 _FIRST_REFUSAL = 400
 
-_WORD = re.compile(r"[a-z0-9-]{1,64}")
+# No number: it could be a patient's.
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 _logger = logging.getLogger("redox_wsgi")
 

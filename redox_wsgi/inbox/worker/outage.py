@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from redox_wsgi.errors import ConfigurationError
 from redox_wsgi.reporting import describe_exception
 
 _QUIET_SECONDS = 60.0
@@ -36,9 +37,7 @@ class Outage:
         cause = error.__cause__
         _logger.error(
             "The inbox cannot be used now; the worker goes on trying: %s",
-            " from ".join(
-                map(describe_exception, [error, cause] if cause else [error])
-            ),
+            " from ".join(map(_describe, [error, cause] if cause else [error])),
         )
 
     def end(self) -> None:
@@ -48,3 +47,9 @@ class Outage:
         with self._lock:
             self._told_at = None
         _logger.warning("The inbox can be used again.")
+
+
+def _describe(error: BaseException) -> str:
+    # These sentences are ours, name a setting and hold nothing of a transmission.
+    said = f": {error}" if isinstance(error, ConfigurationError) else ""
+    return describe_exception(error) + said

@@ -156,6 +156,12 @@ class Processes:
             place.pid = os.fork()
             if place.pid == 0:
                 _run_child(self._build_worker, place.watched, parent)
+        except OSError as error:
+            # No memory, or no more processes: the others go on.
+            place.crashes += 1
+            delay_seconds = self._backoff.delay_seconds(place.crashes)
+            place.starts_at = place.started_at + delay_seconds
+            _logger.error("No process can be started: %s", describe_exception(error))
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _IN_CHARGE)
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from redox_wsgi.inbox.worker.worker import Worker
+from redox_wsgi.reporting import describe_exception
 
 _logger = logging.getLogger("redox_wsgi")
 
@@ -51,7 +52,7 @@ class WebWorker:
         process = os.getpid()
         if process in self._running:
             return
-        running = _Running(self._build_worker())
+        running = _Running(self._build_worker(), self._forget)
         # One step, so that no lock is needed, which a fork might find taken.
         if self._running.setdefault(process, running) is not running:
             return
@@ -64,6 +65,10 @@ class WebWorker:
         # A process that is forked later inherits this call, and has nothing to stop.
         atexit.register(self.stop)
 
+    def _forget(self) -> None:
+        # The next transmission that is kept tries again.
+        self._running.pop(os.getpid(), None)
+
     def stop(self) -> None:
         """Claim no more in this process, and wait until what is in hand has ended."""
         running = self._running.get(os.getpid())
@@ -73,10 +78,19 @@ class WebWorker:
 
 
 class _Running:
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, forget: Callable[[], None]) -> None:
         self.worker = worker
+        self._forget = forget
         # Daemons: Python waits for all other threads before it calls what is
         # registered to stop this one.
         self.thread = threading.Thread(
-            target=worker.run, name="redox-watch", daemon=True
+            target=self._run, name="redox-watch", daemon=True
         )
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        # Python would print the text of the exception.
+        except BaseException as error:
+            _logger.critical("The worker ended: %s", describe_exception(error))
+            self._forget()

@@ -54,7 +54,9 @@ class Worker:
             ``Response`` with a status of 400 or more.
         concurrency: How many lanes are handled at once, each in a thread.
         lease_seconds: How long after a crash another worker waits before it takes over.
-            It is renewed while the handler runs.
+            It is renewed while the handler runs. All workers of an inbox take the same,
+            and the same longest backoff: what is due later than these allow is taken
+            for the mistake of a clock, and made due at once.
         max_attempts: How often an entry is tried. Then its lane is halted.
         max_handling_seconds: How long a handler may run. Then its lease is not renewed
             any more, another worker takes over, and a new thread takes its place.
@@ -148,10 +150,13 @@ class Worker:
         return f"<Worker for {self.inbox!r}>"
 
     def run(self) -> None:
-        """Handle entries until ``stop`` is called; whatever fails, nothing is raised.
+        """Handle entries until ``stop`` is called, whatever handlers and store do.
 
         Call it once. When it returns, no handler runs any more but those that have
         not ended within the grace period: their entries were given back.
+
+        Raises:
+            RuntimeError: The system has no thread left to renew leases in.
         """
         with self._heartbeat.running():
             self._crew.fill()

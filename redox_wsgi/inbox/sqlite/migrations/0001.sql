@@ -18,29 +18,35 @@ CREATE TABLE lane (
 );
 CREATE INDEX lane_ready ON lane (due_at) WHERE has_work = 1 AND halted = 0;
 
--- Order by number is order of arrival.
+-- Order by number is order of arrival. A row is in one piece, so that a put writes few
+-- pages. To complete it changes no column's length: SQLite then writes over the bytes
+-- that differ, on the first page of the row, and not the body anew.
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
     lane_id INTEGER NOT NULL REFERENCES lane (id),
     identity TEXT NOT NULL,
-    -- 0 waiting, 2 done, 3 dead, 4 emptied.
+    -- 0 waiting, 1 done, 3 dead, 4 emptied. Neither 0 nor 1 takes a byte in the row:
+    -- https://www.sqlite.org/fileformat2.html#record_format
     state INTEGER NOT NULL,
+    -- Since when it is in this state.
+    changed_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    finished_at INTEGER,
     error TEXT,
     repeats INTEGER NOT NULL DEFAULT 0,
     body_bytes INTEGER NOT NULL,
     body_sha256 BLOB,
-    -- A large body lies in this file, and has no row in the table body.
+    -- A large body lies in this file, and not in the row.
     body_file TEXT,
     data_model TEXT,
     event_type TEXT,
     log_id TEXT,
     head TEXT NOT NULL,
+    -- The last one, so that who does not ask for it reads no more than the first page.
+    body BLOB,
     UNIQUE (lane_id, identity)
 );
 CREATE INDEX entry_head ON entry (lane_id, id) WHERE state = 0;
-CREATE INDEX entry_finished ON entry (state, finished_at) WHERE state > 0;
+CREATE INDEX entry_finished ON entry (state, changed_at) WHERE state > 0;
 CREATE INDEX entry_dead ON entry (state) WHERE state = 3;
 CREATE INDEX entry_repeated ON entry (repeats) WHERE repeats > 0;
 CREATE INDEX entry_file ON entry (body_file) WHERE body_file IS NOT NULL;
@@ -49,9 +55,3 @@ CREATE INDEX entry_file ON entry (body_file) WHERE body_file IS NOT NULL;
 -- AUTOINCREMENT would do the same, and write one page more at each put.
 CREATE TABLE past (last_id INTEGER NOT NULL);
 INSERT INTO past (last_id) VALUES (0);
-
--- Apart from entry, because SQLite writes a row anew for every change in it.
-CREATE TABLE body (
-    entry_id INTEGER PRIMARY KEY REFERENCES entry (id),
-    bytes BLOB NOT NULL
-);
