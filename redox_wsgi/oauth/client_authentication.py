@@ -17,7 +17,13 @@ from urllib.parse import unquote_to_bytes
 from redox_wsgi.errors import AuthenticationFailed
 from redox_wsgi.oauth.answers import TokenRefused
 from redox_wsgi.oauth.assertions import AssertionVerifier, Proof
-from redox_wsgi.oauth.clients import MAX_SECRETS, Client, ClientRegistry, find_client
+from redox_wsgi.oauth.clients import (
+    MAX_SECRETS,
+    NOBODY,
+    Client,
+    ClientRegistry,
+    find_client,
+)
 from redox_wsgi.oauth.token_request import TokenRequest
 
 #: The one value of ``client_assertion_type`` that is known.
@@ -195,8 +201,8 @@ def _match_secret(
         # Every ID is ASCII, so that what is not is no client's.
         client = find_client(clients, client_id.decode("ascii", "replace"))
         sent = sha256(secret).hexdigest()
-        hashes = () if client is None else client.secret_hashes
-        for digest in (*hashes, *_PADDING)[:MAX_SECRETS]:
+        hashes = (client or NOBODY).secret_hashes
+        for digest in (hashes + _PADDING)[:MAX_SECRETS]:
             if hmac.compare_digest(sent, digest) and digest is not _NO_DIGEST:
                 found = client
     if found is None:

@@ -158,7 +158,7 @@ def find_client(clients: ClientRegistry, client_id: str) -> Client | None:
     found = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
     # It may compare without regard to case. Compared with nobody too, so that the time
     # does not tell which clients there are.
-    return found if (found or _NOBODY).client_id == client_id else None
+    return found if (found or NOBODY).client_id == client_id else None
 
 
 class Clients:
@@ -300,5 +300,6 @@ def _read_key_set(number: int, entry: Mapping[str, Any]) -> KeySet | None:
     return None
 
 
-# Never returned: it stands where a client does not exist.
-_NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))
+#: Stands where a client does not exist, for as much work as with one that does. What
+#: equals its only hash counts for nothing.
+NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))
