@@ -210,3 +210,23 @@ def test_the_help_says_how_it_is_stopped() -> None:
 
     for words in ("SIGTERM", "130", "at least once", "PACKAGE.MODULE:HANDLER"):
         assert words in text
+
+
+def test_a_module_that_cannot_start_says_why_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its handler may be there; a setting of it is wrong."""
+    code = (
+        "from redox_wsgi import ConfigurationError\nraise ConfigurationError('No key.')"
+    )
+    (tmp_path / "broken_start.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+
+    assert (
+        redox_wsgi.cli.main(["work", "--inbox", url, "--drain", "broken_start:handle"])
+        == 2
+    )
+    message = capsys.readouterr().err
+    assert "broken_start cannot start: No key." in message
+    assert "no handler" not in message

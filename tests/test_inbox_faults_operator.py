@@ -28,10 +28,12 @@ from tests.support.builders import NOTIFICATION, TOKEN
 from tests.support.command_line import CommandLine
 from tests.support.leaks import capture_logs
 from tests.support.operated import BROKEN_LANE, find_ids
+from tests.support.operated_fixtures import clock, inbox, run
 from tests.support.work import Running, put, read_number, wait_until
 from tests.support.wsgi import send
 
-pytest_plugins = ["tests.support.operated_fixtures"]
+# Fixtures.
+__all__ = ["clock", "inbox", "run"]
 
 MODELS = ("Order", "Results", "Notes")
 EACH = 40

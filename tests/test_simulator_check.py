@@ -141,6 +141,7 @@ def test_the_ward_board_passes(server: str, tmp_path: Path) -> None:
         "REDOX_VERIFICATION_TOKEN": CONTRACT_TOKEN,
         "SECRET_KEY": "only for tests, and long enough to be one",
         "WARD_DATABASE": str(tmp_path / "ward.db"),
+        "REDOX_INBOX": f"sqlite:///{tmp_path / 'inbox.db'}",
     }
     application = "example_app.wsgi:application"
     with run_server(server, application, tmp_path / "log", env=env) as port:

@@ -1,4 +1,4 @@
-"""The command ``check``: judge an endpoint, and say how to mend it."""
+"""The command ``check``: judge a destination, and say how to mend it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _split(
     "--query",
     type=click.File("rb"),
     metavar="FILE",
-    help="A query the endpoint should answer, as JSON with Meta.Test true.",
+    help="A query the destination should answer, as JSON with Meta.Test true.",
 )
 @click.option(
     "--time-out",
@@ -96,9 +96,9 @@ def check(
     verbose: bool,
     is_list: bool,
 ) -> None:
-    """Judge the endpoint at URL, whatever it is written in.
+    """Judge the destination at URL, whatever it is written in.
 
-    Some dozens of transmissions are sent, one of 40 MB among them: only test data,
+    A hundred transmissions or so are sent, one of 40 MB among them: only test data,
     marked as such, about people who do not exist. Exit status 0: nothing failed; 1:
     something did; 2: wrong usage; 130: interrupted.
 
@@ -138,7 +138,7 @@ def _build_bench(
     **how: Any,
 ) -> Bench:
     if not url:
-        raise click.UsageError("No URL: say which endpoint to judge, or give --list.")
+        raise click.UsageError("No URL: say which destination to judge; or --list.")
     if not token:
         raise click.UsageError(
             "No token: set REDOX_VERIFICATION_TOKEN, or give --token."

@@ -23,11 +23,13 @@ A new secret key stands in the last line of {path}:
 
   TokenService(Path("{path}").read_text().split(), ...)
 
-Restart your servers. Delete older lines when their last tokens have expired.
+Restart your servers, all at once if there was a key before, since this one
+signs now: docs/authentication.md tells how to change it without a refusal.
+Delete older lines when their last tokens have expired.
 """
 _PAIR = """\
-In Redox's dashboard, enter the private key in the auth credential (SMART
-Backend or JWT Bearer), with {algorithm} and this key ID:
+If the auth credential in Redox's dashboard (SMART Backend or JWT Bearer) takes
+a private key, enter it there, with {algorithm} and this key ID:
 
   Key ID  {key_id}
 """

@@ -93,7 +93,7 @@ def new_client(
     document["clients"].append(entry)
     _write(path, document)
 
-    kind = "OAuth 2.0 2-legged" if secret else "SMART Backend"
+    kind = "OAuth 2.0 Two-Legged with secrets" if secret else "SMART Backend"
     fields = {
         "URL": url or "the https address of your token endpoint",
         "Grant type": "client_credentials",
@@ -101,7 +101,7 @@ def new_client(
         **({"Client secret": secret} if secret else {}),
         **({"Scopes": entry["scope"]} if scopes else {}),
     }
-    click.echo(f"In Redox's dashboard, make an auth credential of the kind {kind}:\n")
+    click.echo(f"Make this auth credential in Redox: {kind}\n")
     for name, value in fields.items():
         click.echo(f"  {name:<15}{value}")
     click.echo()
@@ -123,8 +123,8 @@ def new_secret(client_id: str, *, path: Path) -> None:
     """Give the client CLIENT_ID a new secret beside its last one.
 
     Both are valid, so that no transmission is refused meanwhile: restart your servers,
-    enter the new one in Redox's dashboard, and run this once more later to drop the
-    old one.
+    and enter the new one in Redox's dashboard. When Redox uses it, delete the first of
+    the two client_secret_hashes, and restart.
     """
     document = _read(path)
     for entry in document["clients"]:

@@ -119,7 +119,7 @@ def work(
 
     PACKAGE.MODULE:HANDLER is called with each transmission: at least once, and each
     lane in order of arrival. The current folder is searched for it first. The log goes
-    to standard error, unless the module sets up another.
+    to standard error, unless the module sets up another (basicConfig: with force=True).
 
     SIGTERM and SIGINT: what is being handled is finished, or given back after
     --grace-seconds; a second signal ends at once. Exit status 0: told to stop; 2: wrong

@@ -71,10 +71,15 @@ def load_handler(name: str) -> Handler:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found: Any = importlib.import_module(module_name)
+    except ConfigurationError as error:
+        raise click.UsageError(f"{module_name} cannot start: {error}") from error
+    except ImportError as error:
+        raise click.UsageError(f"There is no handler {name!r}: {error}") from error
+    try:
         for part in path.split("."):
             found = getattr(found, part)
         check_is_handler(found)
-    except (ImportError, AttributeError, ConfigurationError) as error:
+    except (AttributeError, ConfigurationError) as error:
         raise click.UsageError(f"There is no handler {name!r}: {error}") from error
     handler: Handler = found
     return handler

@@ -87,8 +87,9 @@ def _read_body(inbox: Inbox, entry: EntryRecord) -> bytes:
         return inbox.read(entry).body
     except BodyDamaged as error:
         raise click.ClickException(
-            "Its body is missing, or is not what was stored. Ask the sender for it "
-            "again, then skip it."
+            "Its body is missing, or is not what was stored, or its key is not in "
+            "REDOX_INBOX_KEYS. Look for the key first; without one, skip it, then ask "
+            "the sender for it again."
         ) from error
 
 
