@@ -291,7 +291,7 @@ def test_the_head_of_a_halted_lane_is_shown_with_what_can_be_done(
     assert status == 0
     assert "state        waiting\n" in out
     assert "received     2026-03-01 00:00:00 UTC, 3 h ago\n" in out
-    assert "last error   builtins.ValueError < " in out
+    assert "last error   builtins.ValueError" in out
     assert f"  redox-wsgi inbox resume '{BROKEN_LANE}'\n" in out
     assert f"  redox-wsgi inbox skip '{BROKEN_LANE}'\n" in out
 

