@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
+from redox_wsgi import cli
 from redox_wsgi.cli import main
 from redox_wsgi.simulator import EVENTS, Sender
 from tests.support.right_destination import TOKEN, serve_right_destination
@@ -196,3 +199,15 @@ def test_the_arguments_of_the_process_are_the_default(capsys, monkeypatch):
 
     assert main() == 0
     assert "Usage: redox-wsgi" in capsys.readouterr().out
+
+
+def test_the_package_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the scripts of an environment are not on the path."""
+    monkeypatch.setattr(sys, "argv", ["redox-wsgi", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(cli.__file__).with_name("__main__.py")))
+
+    assert ended.value.code == 0
+    assert "redox-wsgi" in capsys.readouterr().out

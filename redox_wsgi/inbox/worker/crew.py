@@ -99,15 +99,17 @@ class Crew:
         room = self._size + self._max_hanging - len(self._hands)
         for _ in range(min(self._size - at_work, room)):
             hand = Hand(self._work)
+            # Before it starts: it may handle an entry before ``start`` returns.
+            self._hands.append(hand)
             try:
                 hand.thread.start()
             except RuntimeError:
+                self._hands.remove(hand)
                 # Said once: it is tried again every second.
                 if self._has_all:
                     _logger.error("No further thread can be started in this process.")
                 self._has_all = False
                 return
-            self._hands.append(hand)
         self._has_all = True
 
     def leave(self, grace_seconds: float) -> list[HandledEntry]:
