@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import RSAKey
 from werkzeug.exceptions import NotFound
 
+import redox_wsgi
 from redox_wsgi import (
     AnyOf,
     AuthenticationFailed,
@@ -395,7 +396,8 @@ def test_the_key_of_the_tokens_changes_without_a_refusal() -> None:
 
 def test_every_word_that_is_explained_is_one_of_ours() -> None:
     """Who looks a word up at night finds it; a word that was renamed is found here."""
-    source = "".join(path.read_text() for path in (ROOT / "redox_wsgi").rglob("*.py"))
+    package = Path(redox_wsgi.__file__).parent
+    source = "".join(path.read_text() for path in package.rglob("*.py"))
     rows = re.findall(r"^\| (`[a-z-]+`.*?) \|", GUIDE, re.MULTILINE)
     words = [
         word for row in rows for word in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", row)

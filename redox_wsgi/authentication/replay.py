@@ -6,6 +6,7 @@ there write a store of your own over what all of them share, such as Redis's ``S
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import logging
 import os
@@ -227,6 +228,11 @@ class SqliteReplayStore:
         for connection in idle:
             self._opened.discard(connection)
             connection.close()
+
+    def __del__(self) -> None:
+        # Since 3.13 Python warns of a connection that nobody closed.
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _leave_to_parent(self) -> None:
         if self._pid != os.getpid():

@@ -42,6 +42,10 @@ def decode_base64url(text: str) -> bytes:
     raise ValueError(_NOT_BASE64URL)
 
 
+# Many times what a set of 50 keys with their certificates has.
+_MOST_BRACKETS = 900
+
+
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
     by_name = dict(members)
     if len(by_name) != len(members):
@@ -75,6 +79,10 @@ def parse_object(document: bytes) -> dict[str, Any]:
     """
     with contextlib.suppress(ValueError, RecursionError):
         text = document.decode("utf-8")
+        # How deep Python can go differs between its versions, so the depth is bounded
+        # here: by the number of brackets, those within strings included.
+        if text.count("{") + text.count("[") > _MOST_BRACKETS:
+            raise ValueError(_NOT_JSON)
         parsed: Any = _decoder.decode(text)
         # Half a pair can stand in an escape only. Nothing could encode it again: not a
         # log, not a database.
