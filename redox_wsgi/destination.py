@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from redox_wsgi.authentication import Authenticator, VerificationToken
 from redox_wsgi.authentication.authenticator import authenticate, check_is_authenticator
@@ -18,6 +18,7 @@ from redox_wsgi.authentication.verification_token import (
     Tokens,
     read_tokens,
 )
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -47,10 +48,6 @@ _NAME = re.compile(r"[^\s|\x00-\x20\x7f-\xa0]{1,200}")
 
 _SENDER_ERRED = range(400, 500)
 _WE_ERRED = range(500, 600)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Destination:
@@ -87,7 +84,7 @@ class Destination:
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         require_https: bool = False,
         observer: Observer | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         if handler is not None:
             check_is_handler(handler)

@@ -22,7 +22,7 @@ PACKAGE = Path(redox_wsgi.__file__).parent
 
 # Lowest first; a folder stands for all its files.
 ROWS = [
-    {"errors"},
+    {"clock", "errors"},
     {"principal", "request", "response", "meta", "identity"},
     {"transmission"},
     {"reporting", "handler", "authentication"},

@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import NoReturn
 
@@ -40,6 +40,7 @@ from redox_wsgi.authentication.replay import (
 )
 from redox_wsgi.authentication.settings import check_clock
 from redox_wsgi.authentication.signature_settings import read_max_skew
+from redox_wsgi.clock import utc_now
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request
 
@@ -51,10 +52,6 @@ _TOKEN_HEADER = "x-amz-security-token"  # noqa: S105 - a header's name
 
 # One a day and access key, and the days are bounded by the skew.
 _MAX_SIGNING_KEYS = 1024
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class AwsSigV4:
@@ -105,7 +102,7 @@ class AwsSigV4:
         allow_unsigned_session_token: bool = False,
         proxy_rewrites_host: bool = False,
         replay_store: ReplayStore | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._secrets = read_credentials(credentials)
         self._scope_end = read_scope_end(region, service)

@@ -14,9 +14,9 @@ from typing import Any
 from redox_wsgi.authentication.jose.token_verifier import (
     TokenVerifier,
     check_texts,
-    utc_now,
 )
 from redox_wsgi.authentication.keys import KeySet
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request

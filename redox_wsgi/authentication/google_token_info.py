@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import parse_object
-from redox_wsgi.authentication.jose.token_verifier import check_texts, utc_now
+from redox_wsgi.authentication.jose.token_verifier import check_texts
 from redox_wsgi.authentication.outgoing.fetching import (
     DEFAULT_TIMEOUT_SECONDS,
     Answer,
@@ -28,6 +28,7 @@ from redox_wsgi.authentication.outgoing.verdicts import (
     check_scopes,
     lacks_scopes,
 )
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.principal import Principal
 

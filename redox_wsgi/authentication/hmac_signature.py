@@ -20,6 +20,7 @@ from redox_wsgi.authentication.replay import (
 )
 from redox_wsgi.authentication.settings import check_clock
 from redox_wsgi.authentication.signature_settings import read_max_skew, read_secret
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -45,10 +46,6 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 _UNIX_SECONDS = re.compile(r"[0-9]{1,11}")
 
 _DIGESTS = ("sha256", "sha384", "sha512")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class HmacSignature:
@@ -99,7 +96,7 @@ class HmacSignature:
         signed_parts: SignedParts | None = None,
         max_skew: int = 300,
         replay_store: ReplayStore | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._secrets = _read_secrets(secrets)
         _check_names(header, timestamp_header, prefix)

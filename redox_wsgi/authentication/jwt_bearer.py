@@ -20,7 +20,6 @@ from redox_wsgi.authentication.jose.json_web_token import (
 from redox_wsgi.authentication.jose.token_verifier import (
     TokenVerifier,
     check_texts,
-    utc_now,
 )
 from redox_wsgi.authentication.keys import KeySet
 from redox_wsgi.authentication.replay import (
@@ -28,6 +27,7 @@ from redox_wsgi.authentication.replay import (
     check_is_replay_store,
     use_once,
 )
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import (
     AuthenticationFailed,
     ConfigurationError,

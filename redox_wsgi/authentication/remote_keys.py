@@ -16,7 +16,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from redox_wsgi.authentication.jose.token_verifier import utc_now
 from redox_wsgi.authentication.keys import (
     VerificationKey,
     check_jwt_is_installed,
@@ -30,6 +29,7 @@ from redox_wsgi.authentication.outgoing.snapshot import (
     read_lifetime,
 )
 from redox_wsgi.authentication.settings import check_clock, check_seconds
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, AuthenticatorUnavailable
 
 if TYPE_CHECKING:

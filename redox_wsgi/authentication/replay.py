@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticatorUnavailable, ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,10 +88,6 @@ def use_once(store: ReplayStore, key: str, expires_at: datetime) -> bool:
         raise AuthenticatorUnavailable("replay-store-unavailable") from error
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _hash(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
@@ -110,7 +107,7 @@ class MemoryReplayStore:
     """
 
     def __init__(
-        self, *, max_keys: int = 100_000, now: Callable[[], datetime] = _utc_now
+        self, *, max_keys: int = 100_000, now: Callable[[], datetime] = utc_now
     ) -> None:
         if isinstance(max_keys, bool) or not (
             isinstance(max_keys, int) and max_keys > 0
@@ -180,7 +177,7 @@ class SqliteReplayStore:
         path: str | os.PathLike[str],
         *,
         busy_seconds: float = 5.0,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         import sqlite3  # noqa: PLC0415 - who has no such store does not load it
 

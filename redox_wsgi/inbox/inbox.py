@@ -7,10 +7,11 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.handler import Handler
 from redox_wsgi.inbox.encryption import Sealer, is_sealed
@@ -37,10 +38,6 @@ from redox_wsgi.transmission import Entry, JsonObject, Transmission
 _CONTENT_TYPE = re.compile(r"[ -~]{1,255}")
 
 _logger = logging.getLogger("redox_wsgi")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Inbox:
@@ -79,7 +76,7 @@ class Inbox:
         *,
         encryption_keys: Sequence[str] | None = None,
         notify: bool = False,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         #: What keeps the entries.
         self.store: Store = open_store(url, now, notify=notify)

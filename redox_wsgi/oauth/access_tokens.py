@@ -18,9 +18,10 @@ import msgspec
 
 from redox_wsgi.authentication.jose.encoding import decode_base64url
 from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.oauth.clients import ClientRegistry, check_is_registry
-from redox_wsgi.oauth.settings import check_seconds, utc_now
+from redox_wsgi.oauth.settings import check_seconds
 from redox_wsgi.principal import Principal
 
 SCHEME = "self-issued-token"

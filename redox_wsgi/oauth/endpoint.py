@@ -17,6 +17,7 @@ from redox_wsgi.authentication.replay import (
     use_once,
 )
 from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
@@ -54,7 +55,6 @@ from redox_wsgi.oauth.settings import (
     check_switch,
     check_text,
     rename,
-    utc_now,
 )
 from redox_wsgi.oauth.token_request import (
     MAX_BODY_BYTES,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from redox_wsgi.errors import ConfigurationError
@@ -12,11 +11,6 @@ from redox_wsgi.errors import ConfigurationError
 # What may stand between the quotes of a header, and in a line of a log.
 _TEXT = re.compile(r"[ !#-\[\]-~]{1,200}")
 _NAME = re.compile(r"[!-~]{1,100}")
-
-
-def utc_now() -> datetime:
-    """Tell the time, in UTC."""
-    return datetime.now(UTC)
 
 
 def check_seconds(name: str, value: object, least: int, most: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from redox_wsgi.authentication.jose.json_web_token import (
@@ -19,11 +19,6 @@ from redox_wsgi.request import Request
 
 # Longer than any token should live; a date a year ahead is always one.
 _MAX_LIFETIME_SECONDS = 366 * 24 * 3600
-
-
-def utc_now() -> datetime:
-    """Tell the time, in UTC."""
-    return datetime.now(UTC)
 
 
 class TokenVerifier:

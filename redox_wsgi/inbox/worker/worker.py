@@ -8,9 +8,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import ConfigurationError, InboxUnavailable
 from redox_wsgi.handler import Handler, check_is_handler
 from redox_wsgi.inbox.worker.backoff import Backoff
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 _WATCH_SECONDS = 1.0
 
 _logger = logging.getLogger("redox_wsgi")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Worker:
@@ -99,7 +96,7 @@ class Worker:
         retention: Retention | None = None,
         observer: HandledObserver | None = None,
         watch: Callable[[float | None], object] = lambda _: None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = chance.random,
     ) -> None:
