@@ -36,10 +36,12 @@ def read_text(value: object) -> str | None:
 
 def read_id(value: object) -> str | None:
     """Return an ID as text, None if it is neither a string nor a number."""
-    # Older payloads carry JSON numbers, above 2**32 in real data; newer ones strings.
+    if isinstance(value, str):
+        return value
+    # Older payloads carry JSON numbers, above 2**32 in real data.
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return read_text(value)
+    return None
 
 
 def read_member(value: object, name: str) -> object:
@@ -66,21 +68,31 @@ class Meta:
         '5565'
     """
 
-    __slots__ = ("fields",)
+    __slots__ = (
+        "attempt_id",
+        "data_model",
+        "event_type",
+        "fields",
+        "log_id",
+        "source_id",
+    )
 
     def __init__(self, fields: dict[str, Any]) -> None:
         #: All fields under Redox's names, as decoded.
         self.fields = fields
-
-    @property
-    def data_model(self) -> str | None:
-        """``PatientAdmin``, ``Clinical Summary``: an open set, as sent."""
-        return read_text(self.fields.get("DataModel"))
-
-    @property
-    def event_type(self) -> str | None:
-        """``NewPatient``, ``Query``: an open set, as sent."""
-        return read_text(self.fields.get("EventType"))
+        # What is asked for of each transmission, more than once, is read at once.
+        #: ``PatientAdmin``, ``Clinical Summary``: an open set, as sent.
+        self.data_model = read_text(fields.get("DataModel"))
+        #: ``NewPatient``, ``Query``: an open set, as sent.
+        self.event_type = read_text(fields.get("EventType"))
+        #: The ID of the source, a UUID.
+        self.source_id = read_id(read_member(fields.get("Source"), "ID"))
+        logs = read_list(fields.get("Logs"))
+        log = logs[0] if logs else None
+        #: The ID of the record in Redox's dashboard, for people; newer payloads.
+        self.log_id = read_id(read_member(log, "ID"))
+        #: The ID of this attempt to deliver; a retry has another one.
+        self.attempt_id = read_id(read_member(log, "AttemptID"))
 
     @property
     def event_datetime(self) -> datetime | None:
@@ -98,26 +110,11 @@ class Meta:
         return self.fields.get("Test") is True
 
     @property
-    def source_id(self) -> str | None:
-        """The ID of the source, a UUID."""
-        return read_id(read_member(self.fields.get("Source"), "ID"))
-
-    @property
     def destination_ids(self) -> tuple[str, ...]:
         """The IDs of all destinations that the message was routed to."""
         destinations = read_list(self.fields.get("Destinations"))
         ids = (read_id(read_member(destination, "ID")) for destination in destinations)
         return tuple(id_ for id_ in ids if id_ is not None)
-
-    @property
-    def log_id(self) -> str | None:
-        """The ID of the record in Redox's dashboard, for people; newer payloads."""
-        return self._id_in_log("ID")
-
-    @property
-    def attempt_id(self) -> str | None:
-        """The ID of this attempt to deliver; a retry has another one."""
-        return self._id_in_log("AttemptID")
 
     @property
     def message_id(self) -> str | None:
@@ -133,10 +130,6 @@ class Meta:
     def facility_code(self) -> str | None:
         """The code of the facility within the source."""
         return read_text(self.fields.get("FacilityCode"))
-
-    def _id_in_log(self, name: str) -> str | None:
-        logs = read_list(self.fields.get("Logs"))
-        return read_id(read_member(logs[0], name)) if logs else None
 
 
 def read_meta(body: bytes) -> tuple[Format, Meta]:

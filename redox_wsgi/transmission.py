@@ -296,7 +296,7 @@ class Transmission:
         """
         if self._identity is None:
             self._identity = (
-                hash_content(self.body)
+                hash_content(self.body, self._meta.attempt_id)
                 if self._format == "data-model"
                 else hashlib.sha256(self.body).hexdigest()
             )
