@@ -129,7 +129,7 @@ def test_kills_at_any_moment_lose_nothing_that_was_acknowledged(
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = other.execute("SELECT identity FROM entry ORDER BY id").fetchall()
-    stored = [int(identity, 16) for (identity,) in rows]
+    stored = [int.from_bytes(identity) for (identity,) in rows]
     assert len(acknowledged) > 2000
     assert set(acknowledged) <= set(stored)
     assert len(stored) == len(set(stored))

@@ -14,6 +14,7 @@ import pytest
 
 from redox_wsgi import LostLease, PermanentFailure, Transmission
 from redox_wsgi.inbox import (
+    BodyDamaged,
     Inbox,
     Receipt,
     Selection,
@@ -25,7 +26,7 @@ from redox_wsgi.inbox.lane import build_lane_key
 from redox_wsgi.inbox.sqlite import SqliteStore
 from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.arrivals import build_arrival
-from tests.support.builders import build_payload, encode
+from tests.support.builders import NOTIFICATION, build_payload, encode
 from tests.support.clocks import Clock
 from tests.support.postgresql import run_postgresql
 from tests.support.stores import fresh_store
@@ -150,7 +151,10 @@ def multiply(url: str, count: int) -> None:
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             names = [row[1] for row in connection.execute("PRAGMA table_info(entry)")]
-            changed = {"id": "id + number", "identity": "identity || number"}
+            changed = {
+                "id": "id + number",
+                "identity": "CAST(identity || number AS BLOB)",
+            }
             values = [changed.get(name, name) for name in names]
             connection.execute(
                 f"INSERT INTO entry ({', '.join(names)}) "  # noqa: S608 - its own
@@ -258,7 +262,8 @@ def test_no_two_sources_share_the_lane_of_a_hash() -> None:
     for _ in range(3):
         payload = build_payload("Order", "New")
         payload["Meta"]["Source"]["ID"] = names[-1]
-        key = build_lane_key(Transmission(ascii_json(payload), received_at=utc()))
+        received = Transmission(ascii_json(payload), received_at=utc())
+        key = build_lane_key(received.destination, received.meta)
         keys.add(key)
         names.append(key.split("|")[1])
 
@@ -378,6 +383,40 @@ def flip_a_bit(url: str, folder: Path) -> None:
             "UPDATE redox_entry SET body = "
             "set_byte(body, 1000000, get_byte(body, 1000000) # 1)"
         )
+
+
+def test_a_flipped_bit_of_an_unsealed_body_halts_the_lane_too(
+    lasting_inbox_url: str, tmp_path: Path
+) -> None:
+    """The identity is a hash of the content: what has another one was not put."""
+    inbox = Inbox(lasting_inbox_url)
+    body = encode(build_payload("Order", "New", Number=1, More="x" * 2_000_000))
+    inbox(Transmission(body, received_at=utc()))
+    flip_a_bit(lasting_inbox_url, tmp_path)
+    handled = Handled()
+    Worker(inbox, handled).drain()
+    [lane] = inbox.stats().lanes
+    assert (handled, lane.is_halted) == ([], True)
+    assert lane.last_error is not None
+    assert lane.last_error.startswith("body-changed: redox_wsgi.inbox.store.BodyD")
+    flip_a_bit(lasting_inbox_url, tmp_path)
+    inbox.store.resume_lane(lane.key)
+    Worker(inbox, handled).drain()
+    inbox.close()
+
+    assert handled == [1]
+
+
+def test_a_small_body_that_changed_in_its_row_is_damaged(tmp_path: Path) -> None:
+    """It is checked as a large one is, whatever the file system promises."""
+    inbox = Inbox(f"sqlite:///{tmp_path / 'inbox.db'}")
+    inbox(Transmission(NOTIFICATION, received_at=utc()))
+    with closing(sqlite3.connect(tmp_path / "inbox.db")) as other, other:
+        other.execute("UPDATE entry SET body = x'00'")
+
+    with pytest.raises(BodyDamaged, match="body-changed"):
+        inbox.read_entry(1)
+    inbox.close()
 
 
 def test_a_flipped_bit_halts_the_lane_and_a_key_can_be_replaced(

@@ -120,7 +120,8 @@ def test_the_gate_is_held_at_every_write_and_at_open_and_close(
 
     done = [what for what, _ in Watched.seen]
     assert {"BEGIN IMMEDIATE", "COMMIT", "close", "PRAGMA journal_mode"} <= set(done)
-    assert done.count("close") == 2
+    assert done.count("INSERT INTO") >= 2
+    assert done.count("close") == 1
     assert [what for what, is_held in Watched.seen if not is_held] == []
 
 

@@ -21,8 +21,7 @@ from redox_wsgi.inbox.sqlite import SqliteStore, database, opening
 from redox_wsgi.inbox.sqlite.failures import translate
 from redox_wsgi.inbox.sqlite.gate import Deadline, Gate
 from redox_wsgi.inbox.sqlite.grouping import Grouping, Member
-from redox_wsgi.inbox.sqlite.opening import Durability
-from redox_wsgi.inbox.sqlite.transaction import transact
+from redox_wsgi.inbox.sqlite.transaction import execute_alone, transact
 from redox_wsgi.inbox.statements import _split, load_migrations, load_statements
 from tests.support.stores import utc_now
 from tests.test_inbox_contract import LATER, arrival
@@ -182,16 +181,27 @@ def test_a_setting_that_does_not_hold_is_refused(
         SqliteStore(path, utc_now).put(arrival())
 
 
-def test_puts_are_forced_and_workers_are_not(store) -> None:
+def test_puts_are_forced_and_workers_are_not(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A claim that is lost brings an entry once more; a put that is lost is lost."""
-    levels = {
-        kind: store._database.write(
-            lambda connection: opening.read_pragma(connection, "synchronous"), kind
-        )
-        for kind in Durability
-    }
+    forced: list[str] = []
 
-    assert levels == {Durability.FULL: 2, Durability.NORMAL: 1}
+    def note(descriptor: int) -> None:
+        forced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    store.stats()
+    monkeypatch.setattr("redox_wsgi.inbox.sqlite.access.force", note)
+    store.put(arrival())
+    assert [Path(name).name for name in forced] == ["inbox.db-wal"]
+    store.put(arrival())
+    assert len(forced) == 2
+    claimed = store.claim("token", 60.0)
+    store.renew(claimed, 60.0)
+    store.complete(claimed)
+    assert len(forced) == 2
+    store.replay(claimed.entry_id)
+    assert len(forced) == 3
 
 
 def test_from_python_3_12_a_close_does_not_checkpoint(
@@ -306,30 +316,75 @@ def test_a_damaged_file_is_a_503(store, path: str) -> None:
     assert store.put(arrival(99)) is Receipt.STORED
 
 
-def test_an_error_in_commit_is_an_unknown_outcome_unless_nothing_was_written() -> None:
-    """After a failed forced write, what was written may come to life."""
+class Failing:
+    """A connection on which one statement fails."""
 
-    class Failing:
-        """A connection whose COMMIT fails."""
+    def __init__(self, statement: str, number: int) -> None:
+        self.statement = statement
+        self.number = number
+        self.in_transaction = False
 
-        def __init__(self, number: int) -> None:
-            self.number = number
-            self.in_transaction = False
+    def execute(self, statement: str, values: object = ()) -> None:
+        """Fail if it is that one."""
+        if statement == self.statement:
+            error = sqlite3.OperationalError()
+            error.sqlite_errorcode = self.number
+            raise error
 
-        def execute(self, statement: str) -> None:
-            """Fail to commit."""
-            if statement == "COMMIT":
-                error = sqlite3.OperationalError()
-                error.sqlite_errorcode = self.number
-                raise error
 
-    raised = []
-    for number in (10, 13):
-        with pytest.raises((InboxUnavailable, sqlite3.Error)) as failed:
-            transact(Failing(number), lambda _: None, Deadline(0.0))  # type: ignore[arg-type]
-        raised.append(getattr(failed.value, "code", None))
+# Of SQLite: full, a constraint, corrupt; an error of reading or writing, no memory.
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (13, None),
+        (19, None),
+        (11, None),
+        (10, "outcome-unknown"),
+        (7, "outcome-unknown"),
+    ],
+)
+def test_an_error_in_commit_is_an_unknown_outcome_unless_nothing_was_written(
+    number: int, code: str | None
+) -> None:
+    """What was written may come to life, or is there already."""
+    connection: Any = Failing("COMMIT", number)
+    with pytest.raises((InboxUnavailable, sqlite3.Error)) as committed:
+        transact(lambda _: None, connection, Deadline(0.0))
+    connection = Failing("INSERT", number)
+    with pytest.raises((InboxUnavailable, sqlite3.Error)) as inserted:
+        execute_alone("INSERT", (), connection, Deadline(0.0))
 
-    assert raised == ["outcome-unknown", None]
+    assert getattr(committed.value, "code", None) == code
+    assert getattr(inserted.value, "code", None) == code
+
+
+def test_what_cannot_be_forced_to_the_disk_is_an_unknown_outcome(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redox sends it again; what was written is forced by a checkpoint first."""
+    store.put(arrival(1))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("redox_wsgi.inbox.sqlite.access.force", fail)
+        with pytest.raises(InboxUnavailable) as refused:
+            store.put(arrival(2))
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def watch(*arguments: Any, **settings: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **settings)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watch)
+
+    assert refused.value.code == "outcome-unknown"
+    assert store.put(arrival(2)) is Receipt.REPEATED
+    checkpoint = statements.index("PRAGMA wal_checkpoint")
+    assert all(word != "BEGIN IMMEDIATE" for word in statements[:checkpoint])
 
 
 def test_a_statement_without_a_name_or_with_one_twice_is_refused(tmp_path) -> None:
@@ -493,11 +548,11 @@ def test_more_connections_than_are_kept_are_closed(
     monkeypatch.setattr("redox_wsgi.inbox.sqlite.pool._MOST_IDLE", 1)
     store.put(arrival())
     pool = store._database._pool
-    lent = [pool.take(Durability.NORMAL) for _ in range(3)]
+    lent = [pool.take() for _ in range(3)]
     for access in lent[:2]:
         access.read(lambda connection: connection.execute("SELECT 1"), Deadline(1.0))
         pool.give(access)
-    assert len(pool._idle[Durability.NORMAL]) == 1
+    assert len(pool._idle) == 1
     store.close()
     pool.give(lent[2])
 
@@ -556,7 +611,7 @@ def put_together(commit: Committed, count: int) -> list[Any]:
     outcomes: list[Any] = [None] * count
 
     def put(number: int) -> None:
-        member = Member(arrival(number), b"", None)
+        member = Member(arrival(number), (), None)
         try:
             outcomes[number] = grouping.put(member, Deadline(30.0))
         except Exception as error:
@@ -621,7 +676,7 @@ def test_who_waits_too_long_is_not_committed_later() -> None:
     """Redox is told 503, and sends it again; nothing waits for nobody."""
     grouping = Grouping(Committed())
     with grouping._leading, pytest.raises(InboxUnavailable) as refused:
-        grouping.put(Member(arrival(), b"", None), Deadline(0.0))
+        grouping.put(Member(arrival(), (), None), Deadline(0.0))
 
     assert refused.value.code == "database-locked"
     assert not grouping._waiting
@@ -638,12 +693,13 @@ def test_who_is_taken_and_gives_up_does_not_know_the_outcome(
 
         def acquire(self, blocking: bool) -> bool:
             """Take the member, and hold on."""
-            grouping._take_group()
+            if grouping._waiting:
+                grouping._take_group()
             return blocking
 
     monkeypatch.setattr(grouping, "_leading", Leading())
     with pytest.raises(InboxUnavailable) as refused:
-        grouping.put(Member(arrival(), b"", None), Deadline(0.0))
+        grouping.put(Member(arrival(), (), None), Deadline(0.0))
 
     assert refused.value.code == "outcome-unknown"
 

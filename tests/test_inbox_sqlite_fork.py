@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from redox_wsgi.inbox.sqlite import SqliteStore
+from redox_wsgi.inbox.sqlite import SqliteStore, database
 from redox_wsgi.inbox.sqlite.pool import Pool
 from tests.support.stores import utc_now
 from tests.test_inbox_contract import arrival
@@ -131,6 +131,7 @@ def test_what_was_inherited_is_given_up_and_kept(
     held = sys.getrefcount(pool)
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: pool.pid + 1)
+        database._leave_parents()
         store.put(arrival(1))
         assert store._database._pool is not pool
         store.close()

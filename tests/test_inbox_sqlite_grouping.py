@@ -15,7 +15,7 @@ from tests.test_inbox_contract import arrival
 
 
 def build_member(number: int = 1) -> Member:
-    return Member(arrival(number), b"", None)
+    return Member(arrival(number), (), None)
 
 
 def store_all(group: Sequence[Member], deadline: Deadline) -> list[Receipt]:
@@ -132,7 +132,7 @@ def test_who_comes_while_the_lead_is_given_up_is_not_forgotten(is_free: bool) ->
     grouping._leading = Handed(grouping, came, is_free=is_free)  # type: ignore[assignment]
     grouping._appoint()
 
-    assert came.is_appointed is is_free
+    assert came.leads is is_free
     assert came.turn.acquire(blocking=False) is is_free
 
 
@@ -143,12 +143,27 @@ def test_a_leader_that_is_interrupted_keeps_nobody_waiting() -> None:
         raise KeyboardInterrupt
 
     grouping = Grouping(interrupt)
-    taken_along = build_member(2)
-    grouping._waiting.append(taken_along)
+    first, taken_along = build_member(1), build_member(2)
+    grouping._leading.acquire()
+    grouping._waiting.extend([first, taken_along])
+    first.leads = True
     with pytest.raises(KeyboardInterrupt):
-        grouping.put(build_member(1), Deadline(1.0))
+        grouping._lead(first, Deadline(1.0))
 
     assert taken_along.is_taken
     assert taken_along.turn.acquire(blocking=False)
     assert taken_along.receipt is None
+    assert not grouping._leading.locked()
+
+
+def test_one_that_is_interrupted_alone_leaves_the_lead() -> None:
+    """It never waited, and nobody waits for it."""
+
+    def interrupt(group: Sequence[Member], deadline: Deadline) -> list[Receipt]:
+        raise KeyboardInterrupt
+
+    grouping = Grouping(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        grouping.put(build_member(1), Deadline(1.0))
+
     assert not grouping._leading.locked()

@@ -134,5 +134,5 @@ def test_a_done_entry_is_emptied_with_its_body(store, path: str) -> None:
     assert store.prune(State.DONE, LATER) == 1
 
     with closing(sqlite3.connect(path)) as other:
-        rows = other.execute("SELECT state, body, body_sha256 FROM entry").fetchall()
-    assert rows == [(4, None, None)]
+        rows = other.execute("SELECT state, body FROM entry").fetchall()
+    assert rows == [(4, None)]

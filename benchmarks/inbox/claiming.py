@@ -26,9 +26,7 @@ from redox_wsgi.inbox.sqlite.access import Action, Found
 from redox_wsgi.inbox.sqlite.bodies import Bodies
 from redox_wsgi.inbox.sqlite.claiming import Claiming
 from redox_wsgi.inbox.sqlite.database import Database
-from redox_wsgi.inbox.sqlite.gate import Deadline
 from redox_wsgi.inbox.sqlite.moments import write_moment
-from redox_wsgi.inbox.sqlite.opening import Durability
 from redox_wsgi.inbox.store import Store
 
 _FEW = 1_000
@@ -69,7 +67,8 @@ WITH RECURSIVE number (n) AS (
     SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :entries)
 INSERT INTO entry (
     id, lane_id, identity, state, changed_at, received_at, body_bytes, head, body)
-SELECT n, iif(:halted AND n % 2, :halted, n % :lanes + 1), printf('%064x', n), 0, :now,
+SELECT n, iif(:halted AND n % 2, :halted, n % :lanes + 1),
+    CAST(printf('%032d', n) AS BLOB), 0, :now,
     :now, 2, :head, x'7b7d'
 FROM number
 """
@@ -112,14 +111,9 @@ def measure(effort: Effort) -> Iterator[Row]:
 class _Forced(Database):
     """A database that forces the commits of workers to the disk too."""
 
-    def write(
-        self,
-        action: Action[Found],
-        durability: Durability = Durability.FULL,
-        deadline: Deadline | None = None,
-    ) -> Found:
+    def write(self, action: Action[Found], *, is_forced: bool = True) -> Found:
         """Run an action in a transaction, forced to the disk whatever is asked."""
-        return super().write(action, Durability.FULL, deadline)
+        return super().write(action, is_forced=True)
 
 
 def _measure_rate(folder: Path, effort: Effort) -> Iterator[Row]:

@@ -36,7 +36,8 @@ class Receipt(IntEnum):
 UNANSWERED_QUERY = "unanswered query"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: at every put that would take three times as long.
+@dataclass(slots=True)
 class Arrival:
     """One transmission on its way into a store.
 

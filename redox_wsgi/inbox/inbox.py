@@ -102,7 +102,13 @@ class Inbox:
         if self._sealer is not None:
             sealed = self._sealer.seal(arrival.body, _bind(arrival))
             arrival = replace(arrival, body=sealed)
-        receipt = self._put(arrival)
+        try:
+            receipt = self.store.put(arrival)
+        # Found at the first use, such as tables of a newer release: not kept, and not
+        # a fault of this transmission.
+        except ConfigurationError as error:
+            _logger.error("The inbox cannot be used: %s", error)
+            raise InboxUnavailable("inbox-misconfigured") from error
         if self._web_worker is not None:
             self._web_worker.begin()
         if arrival.state is State.DEAD:
@@ -116,15 +122,6 @@ class Inbox:
         if receipt is not Receipt.STORED:
             _logger.info("Delivered again: %s lane=%r", receipt.name, arrival.lane)
         return None
-
-    def _put(self, arrival: Arrival) -> Receipt:
-        try:
-            return self.store.put(arrival)
-        # Found at the first use, such as tables of a newer release: not kept, and not
-        # a fault of this transmission.
-        except ConfigurationError as error:
-            _logger.error("The inbox cannot be used: %s", error)
-            raise InboxUnavailable("inbox-misconfigured") from error
 
     def stats(self) -> Stats:
         """Count the entries and the lanes.
@@ -157,7 +154,7 @@ class Inbox:
             raise BodyDamaged("body-sealed-and-no-key-configured")
         facts = json.loads(kept.head)
         principal = facts.get("principal")
-        return Transmission(
+        transmission = Transmission(
             body,
             received_at=kept.received_at,
             content_type=facts.get("content_type"),
@@ -165,6 +162,10 @@ class Inbox:
             destination=facts["destination"],
             entry=entry,
         )
+        # It is a hash of the content, so that no other one is needed beside the body.
+        if transmission.identity != kept.identity:
+            raise BodyDamaged("body-changed")
+        return transmission
 
     def read_entry(self, entry_id: int) -> Transmission:
         """Read the transmission of one entry, by the number that was handed on.
@@ -227,15 +228,16 @@ class Inbox:
 
 def _build_arrival(transmission: Transmission) -> Arrival:
     is_query = transmission.is_query
+    meta = transmission.meta
     return Arrival(
-        lane=build_lane_key(transmission),
+        lane=build_lane_key(transmission.destination, meta),
         identity=transmission.identity,
         received_at=transmission.received_at,
         body=transmission.body,
         head=_write_head(transmission),
-        data_model=loggable(transmission.data_model),
-        event_type=loggable(transmission.event_type),
-        log_id=loggable(transmission.log_id),
+        data_model=loggable(meta.data_model),
+        event_type=loggable(meta.event_type),
+        log_id=loggable(meta.log_id),
         state=State.DEAD if is_query else State.WAITING,
         error=UNANSWERED_QUERY if is_query else None,
     )

@@ -95,11 +95,12 @@ def build_body(source: str, number: int) -> bytes:
 def serve(url: str, log: Path) -> Iterator[tuple[int, Callable[[], list[int]]]]:
     """Serve an inbox under gunicorn; yield its port and who its workers are."""
     env = {"KILLED_INBOX": url}
-    options = ("-w", "4", "--log-level", "error")
+    written = log.with_suffix(".pid")
+    options = ("-w", "4", "--log-level", "error", "--pid", str(written))
     with run_server(
         "gunicorn sync", "tests.support.killed:application", log, *options, env=env
     ) as port:
-        master = find_listener(port)
+        master = int(written.read_text())
         yield port, lambda: find_children(master)
 
 
@@ -151,26 +152,6 @@ def kill_now_and_then(
                 continue
             count += 1
     return count
-
-
-def find_listener(port: int) -> int:
-    """Return the process that was started first of those that serve a port."""
-    wanted = f":{port}"
-    found = [
-        pid
-        for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-        if any(wanted in word for word in read_command(pid))
-    ]
-    return min(found)
-
-
-def read_command(pid: int) -> list[str]:
-    """Return the command line of a process; empty if it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return []
-    return text.decode(errors="replace").split("\0")
 
 
 def find_children(pid: int) -> list[int]:

@@ -9,16 +9,15 @@ from functools import partial
 from typing import TypeVar
 
 from redox_wsgi.errors import InboxUnavailable
-from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate, is_still
-from redox_wsgi.inbox.sqlite.opening import (
-    Durability,
-    check_location,
-    open_connection,
-)
-from redox_wsgi.inbox.sqlite.transaction import persist, roll_back, transact
+from redox_wsgi.inbox.sqlite.failures import OUTCOME_UNKNOWN
+from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate
+from redox_wsgi.inbox.sqlite.opening import check_location, open_connection
+from redox_wsgi.inbox.sqlite.transaction import persist, roll_back
+from redox_wsgi.inbox.sqlite.wal import force, open_wal
 
 Found = TypeVar("Found")
 Action = Callable[[sqlite3.Connection], Found]
+Step = Callable[[sqlite3.Connection, Deadline], Found]
 
 
 class Access:
@@ -28,35 +27,51 @@ class Access:
 
     Args:
         path: The database, an absolute path.
-        durability: What its commits shall be.
         has_gate: Whether writes wait at the gate; else there is no WAL.
     """
 
-    def __init__(self, path: str, durability: Durability, *, has_gate: bool) -> None:
-        self.durability = durability
+    def __init__(self, path: str, *, has_gate: bool) -> None:
         self._path = path
         self._has_gate = has_gate
         self._gate = (Gate if has_gate else OpenGate)(f"{path}.gate")
         self._connection: sqlite3.Connection | None = None
         self._opened: os.stat_result | None = None
+        self._wal: int | None = None
 
-    def write(self, action: Action[Found], deadline: Deadline) -> Found:
-        """Run an action in a transaction of its own, committed when this returns.
+    def write(self, step: Step[Found], deadline: Deadline, *, is_forced: bool) -> Found:
+        """Run a step that writes, with the gate held; committed when this returns.
+
+        Args:
+            step: It makes its own transactions, such as ``transact``.
+            deadline: How long to wait for others.
+            is_forced: Whether it is on the disk then, or will be some time.
 
         Raises:
-            InboxUnavailable: See ``transact``; or the deadline is over.
+            InboxUnavailable: See ``transact``; or the deadline is over; or it is
+                committed, but could not be forced to the disk: ``OUTCOME_UNKNOWN``.
             sqlite3.Error: Nothing has happened.
             OSError: The same.
         """
         self._gate.enter(deadline)
         try:
-            return transact(self._connect(deadline), action, deadline)
+            connection = self._connection
+            if connection is None or not _is_still(self._path, self._opened):
+                connection = self._connect(deadline)
+            found = step(connection, deadline)
         except (sqlite3.Error, InboxUnavailable):
             # A new one finds out anew what is wrong, or mended.
             self._disconnect()
             raise
         finally:
             self._gate.leave()
+        if is_forced and self._wal is not None:
+            try:
+                force(self._wal)
+            except OSError as error:
+                # A new connection begins with a checkpoint.
+                self._behind_gate(self._disconnect, deadline)
+                raise InboxUnavailable(OUTCOME_UNKNOWN) from error
+        return found
 
     def read(self, action: Action[Found], deadline: Deadline) -> Found:
         """Run an action that writes nothing.
@@ -69,7 +84,7 @@ class Access:
             OSError: The same.
         """
         connection = self._connection
-        if connection is None or not is_still(self._path, self._opened):
+        if connection is None or not _is_still(self._path, self._opened):
             connection = self._behind_gate(lambda: self._connect(deadline), deadline)
         try:
             look: Callable[[Action[Found]], Found] = partial(_look, connection)
@@ -101,24 +116,26 @@ class Access:
             self._gate.leave()
 
     def _connect(self, deadline: Deadline) -> sqlite3.Connection:
-        if self._connection is not None:
-            # SQLite would go on writing into a file that was removed, and we would
-            # answer 200 for it.
-            if is_still(self._path, self._opened):
-                return self._connection
-            self._disconnect()
+        # SQLite would go on writing into a file that was removed, and we would answer
+        # 200 for it.
+        self._disconnect()
         check_location(self._path, has_gate=self._has_gate)
-        connection = persist(
-            partial(open_connection, self._path, has_gate=self._has_gate),
-            self.durability,
-            deadline,
-        )
-        self._opened = os.stat(self._path)
+        open_here = partial(open_connection, has_gate=self._has_gate)
+        connection = persist(open_here, self._path, deadline)
+        try:
+            self._opened = os.stat(self._path)
+            self._wal = open_wal(self._path) if self._has_gate else None
+        except OSError:
+            connection.close()
+            raise
         self._connection = connection
         return connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        wal, self._wal = self._wal, None
+        if wal is not None:
+            os.close(wal)
         if connection is not None:
             connection.close()
 
@@ -128,3 +145,15 @@ def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
         return action(connection)
     finally:
         roll_back(connection)
+
+
+def _is_still(path: str, opened: os.stat_result | None) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return (
+        opened is not None
+        and opened.st_ino == found.st_ino
+        and opened.st_dev == found.st_dev
+    )

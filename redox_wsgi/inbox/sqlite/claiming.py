@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import sha256
 
 from redox_wsgi.errors import LostLease
 from redox_wsgi.inbox.entry import Claim, State
@@ -13,7 +12,6 @@ from redox_wsgi.inbox.sqlite.bodies import Bodies
 from redox_wsgi.inbox.sqlite.database import Database
 from redox_wsgi.inbox.sqlite.failures import translated
 from redox_wsgi.inbox.sqlite.moments import read_moment, write_duration, write_moment
-from redox_wsgi.inbox.sqlite.opening import Durability
 from redox_wsgi.inbox.sqlite.states import write_state
 from redox_wsgi.inbox.statements import load_statements
 from redox_wsgi.inbox.store import BodyDamaged
@@ -61,7 +59,7 @@ class Claiming:
             "token": token,
         }
         claim = self._database.write(
-            lambda connection: _claim(connection, values), Durability.NORMAL
+            lambda connection: _claim(connection, values), is_forced=False
         )
         self._is_busy = claim is not None
         return claim
@@ -73,13 +71,11 @@ class Claiming:
                 _SQL["read_body"], {"entry": entry_id}
             ).fetchall()
         )
-        file, digest, body = rows[0] if rows else (None, None, None)
+        file, body = rows[0] if rows else (None, None)
         if file is not None:
             body = self._read_file(file)
         if body is None:
             raise BodyDamaged("body-missing")
-        if sha256(body).digest() != digest:
-            raise BodyDamaged("body-changed")
         whole: bytes = body
         return whole
 
@@ -99,7 +95,7 @@ class Claiming:
             connection.execute(_SQL["finish_entry"], values)
             _change_lane(connection, "finish_lane", values)
 
-        self._database.write(finish, Durability.NORMAL)
+        self._database.write(finish, is_forced=False)
 
     def retry(self, claim: Claim, error: str, delay_seconds: float) -> None:
         """See ``Store.retry``."""
@@ -118,7 +114,7 @@ class Claiming:
         values = self._prove(claim) | facts
         self._database.write(
             lambda connection: _change_lane(connection, name, values),
-            Durability.NORMAL,
+            is_forced=False,
         )
 
     def _prove(self, claim: Claim) -> dict[str, object]:
@@ -155,7 +151,7 @@ def _claim(
                 token=str(values["token"]),
                 attempt=attempts,
                 entry_id=entry_id,
-                identity=identity,
+                identity=identity.hex(),
                 received_at=read_moment(received_at),
                 head=facts,
             )

@@ -7,11 +7,11 @@ import sqlite3
 import weakref
 from functools import partial
 
-from redox_wsgi.inbox.sqlite.access import Access, Action, Found
+from redox_wsgi.inbox.sqlite.access import Access, Action, Found, Step
 from redox_wsgi.inbox.sqlite.failures import translate
 from redox_wsgi.inbox.sqlite.gate import Deadline, Gate
-from redox_wsgi.inbox.sqlite.opening import Durability
 from redox_wsgi.inbox.sqlite.pool import Pool
+from redox_wsgi.inbox.sqlite.transaction import transact
 
 
 class Database:
@@ -35,22 +35,32 @@ class Database:
         """Start the time that one call may wait."""
         return Deadline(self._timeout_seconds)
 
-    def write(
-        self,
-        action: Action[Found],
-        durability: Durability = Durability.FULL,
-        deadline: Deadline | None = None,
-    ) -> Found:
+    def write(self, action: Action[Found], *, is_forced: bool = True) -> Found:
         """Run an action in a transaction; committed when this returns.
+
+        Args:
+            action: See ``transact``.
+            is_forced: Whether a power cut may not undo it.
 
         Raises:
             InboxUnavailable: It failed; unless its code is ``OUTCOME_UNKNOWN``, nothing
                 has happened.
         """
-        pool = self._pool_here()
-        access = pool.take(durability)
+        step = partial(transact, action)
+        return self.run(step, self.start(), is_forced=is_forced)
+
+    def run(
+        self, step: Step[Found], deadline: Deadline, *, is_forced: bool = True
+    ) -> Found:
+        """Run a step that writes; see ``Access.write``.
+
+        Raises:
+            InboxUnavailable: As ``write``.
+        """
+        pool = self._pool
+        access = pool.take()
         try:
-            return access.write(action, deadline or self.start())
+            return access.write(step, deadline, is_forced=is_forced)
         except (sqlite3.Error, OSError) as error:
             raise translate(error) from error
         finally:
@@ -62,9 +72,8 @@ class Database:
         Raises:
             InboxUnavailable: The database cannot be read now.
         """
-        # No gate and no forced write: any kind of connection reads.
-        pool = self._pool_here()
-        access = pool.take(Durability.NORMAL)
+        pool = self._pool
+        access = pool.take()
         try:
             return access.read(action, self.start())
         except (sqlite3.Error, OSError) as error:
@@ -82,10 +91,6 @@ class Database:
         """Begin anew in a process that was forked."""
         if self._pool.pid != os.getpid():
             self.close()
-
-    def _pool_here(self) -> Pool:
-        self.leave_parent()
-        return self._pool
 
     def _open_pool(self) -> None:
         self._pool = Pool(

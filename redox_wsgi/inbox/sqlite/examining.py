@@ -15,6 +15,9 @@ from redox_wsgi.inbox.sqlite.versions import is_wal_reset_repaired
 
 Finding = tuple[str, str, str | None]
 
+# By PRAGMA synchronous; the settings of a connection let it be no other.
+_DURABILITY = {1: "normal; puts are forced by themselves", 3: "extra"}
+
 _LEAST_FREE_BYTES = 1024**3
 
 
@@ -23,8 +26,7 @@ def examine(database: Database) -> Iterator[Finding]:
     yield _examine_version(database.has_gate)
     journal, level, schema = database.read(_read_settings)
     yield "journal mode", journal, None
-    # The connections of workers; those that put are refused unless they are 2 or 3.
-    yield "synchronous", {1: "full; normal for workers"}.get(level, "extra"), None
+    yield "synchronous", _DURABILITY[level], None
     yield "schema", str(schema), None
     yield "gate", f"{database.path}.gate" if database.has_gate else "none", None
     yield "file system", find_file_system(database.path), None

@@ -34,7 +34,8 @@ _SQLITE_CODES = {
     26: "database-damaged",
 }
 _BUSY = 5
-_FULL = 13
+_OUT_OF_MEMORY = 7
+_DISK_ERROR = 10
 _NOT_A_DATABASE = 26
 
 _OS_CODES = {
@@ -76,13 +77,13 @@ def is_not_a_database(error: sqlite3.Error) -> bool:
 
 
 def has_surely_failed(error: sqlite3.Error) -> bool:
-    """Tell of an error in COMMIT whether nothing of it can be found later.
+    """Tell of an error at a commit whether nothing of it can be found later.
 
-    A full disk has no room for the frame that makes a transaction whole. After an
-    error of the forced write that frame stands in the file, and a power cut might let
-    it come to life.
+    What fails to be read or written, or for want of memory, may fail when the frame
+    that makes a transaction whole stands in the file already. Every other error comes
+    before it; a full disk has no room for it.
     """
-    return _read_primary_code(error) in (_BUSY, _FULL)
+    return _read_primary_code(error) not in (_OUT_OF_MEMORY, _DISK_ERROR)
 
 
 def _read_primary_code(error: sqlite3.Error) -> int:

@@ -20,9 +20,11 @@ except ImportError:  # pragma: no cover - not POSIX: a rollback journal needs no
     fcntl = None  # type: ignore[assignment]
 
 # Random, and not growing with the time waited: who came late would win else. About as
-# long as a forced write: to ask more often takes more from who writes than it gains.
-_SHORTEST_PAUSE_SECONDS = 0.0002
-_VARIATION_SECONDS = 0.0004
+# long as a transaction takes.
+_SHORTEST_PAUSE_SECONDS = 0.00005
+_VARIATION_SECONDS = 0.0001
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 
 
 class Deadline:
@@ -68,7 +70,6 @@ class Gate:
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._opened: os.stat_result | None = None
 
     @staticmethod
     def is_possible() -> bool:
@@ -82,8 +83,18 @@ class Gate:
             InboxUnavailable: Others held it until the deadline.
             OSError: Its file cannot be opened.
         """
-        while not self._try():
-            deadline.pause()
+        while True:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, _FLAGS, 0o600)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                deadline.pause()
+                continue
+            if os.fstat(self._descriptor).st_nlink:
+                return
+            # Somebody removed the file: others hold the gate on a new one.
+            self.close()
 
     def leave(self) -> None:
         """Let the next one in."""
@@ -97,38 +108,9 @@ class Gate:
         if descriptor is not None:
             os.close(descriptor)
 
-    def _try(self) -> bool:
-        if self._descriptor is None:
-            self._descriptor = os.open(
-                self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600
-            )
-            self._opened = os.fstat(self._descriptor)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        if is_still(self._path, self._opened):
-            return True
-        # Somebody removed the file: others hold the gate on a new one.
-        self.close()
-        return False
-
 
 class OpenGate(Gate):
     """No gate: for a rollback journal, where SQLite's own locks are enough."""
 
     def enter(self, deadline: Deadline) -> None:
         """Hold nothing."""
-
-
-def is_still(path: str, opened: os.stat_result | None) -> bool:
-    """Tell whether a path still names the file that was opened."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return (
-        opened is not None
-        and opened.st_ino == found.st_ino
-        and opened.st_dev == found.st_dev
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,14 @@ from redox_wsgi.inbox.sqlite.gate import Deadline
 
 # One transaction of the leader's; its members wait for all of it.
 _LARGEST_GROUP_BYTES = 4 * 1024 * 1024
+# SQLite takes 32,766 values in one statement: https://www.sqlite.org/limits.html
+_MOST_MEMBERS = 100
+
+
+def _build_turn() -> threading.Lock:
+    turn = threading.Lock()
+    turn.acquire()
+    return turn
 
 
 @dataclass(slots=True, eq=False)
@@ -23,26 +32,23 @@ class Member:
 
     Attributes:
         arrival: The transmission.
-        body_sha256: Of its body.
+        row: The values of its row, as the statement takes them.
         body_file: The file that its body was written to; None if the row takes it.
         receipt: What the commit brought.
         error: Why there was none.
         is_taken: Whether a leader has it, or had it.
-        is_appointed: Whether the leader before left the lead to it.
-        turn: Free when the member is committed or appointed.
+        leads: Whether the lead was left to it.
+        turn: Free when the member is committed or leads.
     """
 
     arrival: Arrival
-    body_sha256: bytes
+    row: tuple[object, ...]
     body_file: str | None
     receipt: Receipt | None = None
     error: BaseException | None = None
     is_taken: bool = False
-    is_appointed: bool = False
-    turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.turn.acquire()
+    leads: bool = False
+    turn: threading.Lock = field(default_factory=_build_turn)
 
     @property
     def row_bytes(self) -> int:
@@ -53,9 +59,9 @@ class Member:
 class Grouping:
     """Lets the threads of one process commit together.
 
-    There is no thread of its own: whoever finds nobody leading leads, for itself and
-    all who came meanwhile, and then leaves the lead to the first who came since. Each
-    gets its own receipt or error, and waits for no group but its own.
+    There is no thread of its own: whoever finds nobody leading commits, and leaves the
+    lead to the first who came meanwhile, who commits for all of them. Each gets its own
+    receipt or error, and waits for no group but its own.
 
     Args:
         commit: Puts members in one transaction; raises if nothing of it happened.
@@ -64,12 +70,15 @@ class Grouping:
     def __init__(
         self, commit: Callable[[Sequence[Member], Deadline], list[Receipt]]
     ) -> None:
-        self.pid = os.getpid()
         self._commit = commit
+        self._begin()
+        _groupings.add(self)
+
+    def _begin(self) -> None:
         self._waiting: deque[Member] = deque()
         # Held for an instant by who changes what waits.
         self._queue = threading.Lock()
-        # Held by who leads, through all appointments.
+        # Held by who leads, from one leader to the next.
         self._leading = threading.Lock()
 
     def put(self, member: Member, deadline: Deadline) -> Receipt:
@@ -78,65 +87,58 @@ class Grouping:
         Raises:
             InboxUnavailable: It was not committed; or ``OUTCOME_UNKNOWN``.
         """
-        self._waiting.append(member)
-        try:
-            if self._await_turn(member, deadline):
-                # A group may be full before it is this one's turn.
-                while member.is_appointed and not member.is_taken:
-                    self._lead(self._take_group(), deadline)
-        finally:
-            self._withdraw(member)
+        if self._leading.acquire(blocking=False):
+            try:
+                return self._commit([member], deadline)[0]
+            finally:
+                self._appoint()
+        self._wait(member, deadline)
         if member.error is not None:
             raise member.error
         if member.receipt is None:
             raise InboxUnavailable(OUTCOME_UNKNOWN if member.is_taken else LOCKED)
         return member.receipt
 
-    def _await_turn(self, member: Member, deadline: Deadline) -> bool:
-        if self._leading.acquire(blocking=False):
-            member.is_appointed = True
-            return True
-        return member.turn.acquire(timeout=deadline.remaining_seconds)
+    def _wait(self, member: Member, deadline: Deadline) -> None:
+        self._waiting.append(member)
+        try:
+            # Who led until now may not have seen it.
+            if self._leading.acquire(blocking=False):
+                self._appoint()
+            if member.turn.acquire(timeout=deadline.remaining_seconds):
+                # A group may be full before it is this one's turn.
+                while member.leads and not member.is_taken:
+                    self._lead(member, deadline)
+        finally:
+            self._withdraw(member)
+
+    def _lead(self, member: Member, deadline: Deadline) -> None:
+        group = self._take_group()
+        try:
+            self._commit_group(group, deadline)
+        finally:
+            if member.is_taken:
+                # Before the others wake up: the disk shall not wait for their answers.
+                self._pass_on(member)
+            for other in group:
+                if other is not member:
+                    other.turn.release()
 
     def _take_group(self) -> list[Member]:
         """Take who waits, in order of arrival."""
         with self._queue:
             group = [self._waiting.popleft()]
             size = group[0].row_bytes
-            while self._waiting and size < _LARGEST_GROUP_BYTES:
+            while (
+                self._waiting
+                and size < _LARGEST_GROUP_BYTES
+                and len(group) < _MOST_MEMBERS
+            ):
                 group.append(self._waiting.popleft())
                 size += group[-1].row_bytes
             for member in group:
                 member.is_taken = True
         return group
-
-    def _withdraw(self, member: Member) -> None:
-        with self._queue:
-            if not member.is_taken:
-                self._waiting.remove(member)
-        if member.is_appointed:
-            self._appoint()
-
-    def _appoint(self) -> None:
-        """Leave the lead to the first who waits, or to whoever comes."""
-        while True:
-            with self._queue:
-                if self._waiting:
-                    self._waiting[0].is_appointed = True
-                    self._waiting[0].turn.release()
-                    return
-            self._leading.release()
-            # Who came between these lines found somebody leading, and waits.
-            if not self._waiting or not self._leading.acquire(blocking=False):
-                return
-
-    def _lead(self, group: list[Member], deadline: Deadline) -> None:
-        try:
-            self._commit_group(group, deadline)
-        finally:
-            for member in group:
-                if not member.is_appointed:
-                    member.turn.release()
 
     def _commit_group(self, group: list[Member], deadline: Deadline) -> None:
         try:
@@ -151,6 +153,43 @@ class Grouping:
         else:
             for member, receipt in zip(group, receipts, strict=True):
                 member.receipt = receipt
+
+    def _withdraw(self, member: Member) -> None:
+        if not member.is_taken:
+            with self._queue:
+                if not member.is_taken:
+                    self._waiting.remove(member)
+        self._pass_on(member)
+
+    def _pass_on(self, leader: Member) -> None:
+        if leader.leads:
+            leader.leads = False
+            self._appoint()
+
+    def _appoint(self) -> None:
+        """Leave the lead to the first who waits, or to whoever comes."""
+        while True:
+            with self._queue:
+                if self._waiting:
+                    self._waiting[0].leads = True
+                    self._waiting[0].turn.release()
+                    return
+            self._leading.release()
+            # Who came between these lines found somebody leading, and waits.
+            if not self._waiting or not self._leading.acquire(blocking=False):
+                return
+
+
+_groupings: weakref.WeakSet[Grouping] = weakref.WeakSet()
+
+
+def _leave_parents() -> None:
+    # A thread of the parent's may have been leading, and is not here.
+    for grouping in _groupings:
+        grouping._begin()
+
+
+os.register_at_fork(after_in_child=_leave_parents)
 
 
 def _is_unknown(error: Exception) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import suppress
-from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
@@ -33,15 +32,6 @@ _PAGES_TO_CHECKPOINT = 2000
 _LARGEST_WAL_BYTES = 64 * 1024 * 1024
 
 
-class Durability(Enum):
-    """What a commit has done when it returns; the value is of PRAGMA synchronous."""
-
-    #: Forced to the disk: a power cut loses nothing.
-    FULL = 2
-    #: A power cut may lose it, whole; a crash of the process may not.
-    NORMAL = 1
-
-
 def check_location(path: str, *, has_gate: bool) -> None:
     """Refuse what would lose transmissions now and then.
 
@@ -60,14 +50,11 @@ def check_location(path: str, *, has_gate: bool) -> None:
         )
 
 
-def open_connection(
-    path: str, durability: Durability, *, has_gate: bool
-) -> sqlite3.Connection:
+def open_connection(path: str, *, has_gate: bool) -> sqlite3.Connection:
     """Open a connection, with the gate held; make the file and its schema if needed.
 
     Args:
         path: The database.
-        durability: What its commits shall be.
         has_gate: Whether there is a gate, so that a WAL is safe.
 
     Raises:
@@ -87,8 +74,10 @@ def open_connection(
     )
     try:
         _recognise(connection)
-        _set_up(connection, durability, has_gate)
+        _set_up(connection, has_gate)
         _migrate(connection)
+        # What another connection could not force to the disk is forced now.
+        connection.execute("PRAGMA wal_checkpoint").fetchall()
     except BaseException as error:
         connection.close()
         if isinstance(error, sqlite3.Error) and is_not_a_database(error):
@@ -124,9 +113,7 @@ def _recognise(connection: sqlite3.Connection) -> None:
         )
 
 
-def _set_up(
-    connection: sqlite3.Connection, durability: Durability, has_gate: bool
-) -> None:
+def _set_up(connection: sqlite3.Connection, has_gate: bool) -> None:
     _forbid_checkpoint_at_close(connection)
     journal = "wal" if has_gate else "delete"
     if read_pragma(connection, f"journal_mode = {journal}") != journal:
@@ -134,9 +121,11 @@ def _set_up(
             f"SQLite cannot keep the inbox with journal_mode {journal} here: "
             "use a local disk."
         )
-    # With a rollback journal the commit is the removal of a file, and only EXTRA (3)
-    # forces that: https://www.sqlite.org/pragma.html#pragma_synchronous
-    level = durability.value if has_gate else 3
+    # NORMAL (1): after a power cut a commit in a WAL is there wholly or not at all, and
+    # who wants it there forces the WAL (see wal.py). With a rollback journal the commit
+    # is the removal of a file, and only EXTRA (3) forces that.
+    # -- https://www.sqlite.org/pragma.html#pragma_synchronous
+    level = 1 if has_gate else 3
     connection.execute(f"PRAGMA synchronous = {level}")
     if read_pragma(connection, "synchronous") != level:
         raise ConfigurationError("SQLite does not force its writes here.")

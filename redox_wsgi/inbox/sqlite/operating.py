@@ -87,14 +87,14 @@ class Operating:
             "limit": limit,
         }
         # Only what was done is recognised for a while longer.
-        last = "empty_entry" if state is State.DONE else "delete_entry"
+        step = "empty_entry" if state is State.DONE else "delete_entry"
 
         def prune(connection: sqlite3.Connection) -> list[tuple[int, str | None]]:
             old = connection.execute(_SQL["find_old"], values).fetchall()
             which = [{"entry": number} for number, _ in old]
-            if old:
-                connection.execute(_SQL["remember_last_id"])
-            connection.executemany(_SQL[last], which)
+            ((last,),) = connection.execute(_SQL["read_last_id"]).fetchall()
+            connection.executemany(_SQL[step], which)
+            connection.execute(_SQL["keep_last_id"], {"last": last})
             return old
 
         # The rows first, forced to the disk: no row may be left without its file.

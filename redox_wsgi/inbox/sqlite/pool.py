@@ -10,7 +10,6 @@ from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.access import Access
 from redox_wsgi.inbox.sqlite.failures import translated
 from redox_wsgi.inbox.sqlite.gate import Deadline
-from redox_wsgi.inbox.sqlite.opening import Durability
 
 # As many as write or read at once are open; of these, so many stay open.
 _MOST_IDLE = 8
@@ -27,33 +26,30 @@ class Pool:
         close_seconds: How long closing may wait.
     """
 
-    def __init__(
-        self, build: Callable[[Durability], Access], close_seconds: float
-    ) -> None:
+    def __init__(self, build: Callable[[], Access], close_seconds: float) -> None:
         self.pid = os.getpid()
         self._build = build
         self._close_seconds = close_seconds
-        self._idle: dict[Durability, list[Access]] = {kind: [] for kind in Durability}
+        self._idle: list[Access] = []
         # All of them: none is left to the garbage collector.
         self._accesses: set[Access] = set()
         self._is_closed = False
 
-    def take(self, durability: Durability) -> Access:
+    def take(self) -> Access:
         """Lend an access to one thread, until it gives it back."""
         try:
-            return self._idle[durability].pop()
+            return self._idle.pop()
         except IndexError:
-            access = self._build(durability)
+            access = self._build()
             self._accesses.add(access)
             return access
 
     def give(self, access: Access) -> None:
         """Take an access back."""
-        idle = self._idle[access.durability]
-        if self._is_closed or len(idle) >= _MOST_IDLE:
+        if self._is_closed or len(self._idle) >= _MOST_IDLE:
             self._close(access)
         else:
-            idle.append(access)
+            self._idle.append(access)
 
     def close(self) -> None:
         """Close what is idle now, and what is lent when it comes back.
@@ -64,9 +60,8 @@ class Pool:
             self.abandon()
             return
         self._is_closed = True
-        for idle in self._idle.values():
-            while idle:
-                self._close(idle.pop())
+        while self._idle:
+            self._close(self._idle.pop())
 
     def abandon(self) -> None:
         """Give up what was inherited by a fork, and keep it for ever.

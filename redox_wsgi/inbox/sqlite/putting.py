@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
+from functools import cache, partial
+from itertools import chain
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.entry import UNANSWERED_QUERY, Arrival, Receipt
@@ -17,10 +18,20 @@ from redox_wsgi.inbox.sqlite.gate import Deadline
 from redox_wsgi.inbox.sqlite.grouping import Grouping, Member
 from redox_wsgi.inbox.sqlite.moments import write_moment
 from redox_wsgi.inbox.sqlite.states import write_state
+from redox_wsgi.inbox.sqlite.transaction import execute_alone, transact
 from redox_wsgi.inbox.statements import load_statements
 
 _SQL = load_statements("redox_wsgi.inbox.sqlite")
-_PUT_ENTRY = _SQL["put_entry"]
+
+
+@cache
+def _write_put(rows: int) -> str:
+    """Write the statement that puts so many, all or none of them."""
+    return f"INSERT INTO {_SQL['put_columns']} {', '.join([_SQL['put_row']] * rows)}"
+
+
+_PUT_ONE = _write_put(1)
+_PUT_IF_NEW = f"INSERT OR IGNORE INTO {_SQL['put_columns']} {_SQL['put_row']}"
 
 
 class Putting:
@@ -49,16 +60,12 @@ class Putting:
 
     def put(self, arrival: Arrival) -> Receipt:
         """See ``Store.put``."""
-        deadline = self._database.start()
-        digest = sha256(arrival.body).digest()
         if len(arrival.body) <= self._largest_row_bytes:
-            return self._group().put(Member(arrival, digest, None), deadline)
+            return self._put(arrival, None)
         with translated():
             file = self._bodies.write(arrival.body)
-        # What took its time was the disk, not others.
-        deadline = self._database.start()
         try:
-            receipt = self._group().put(Member(arrival, digest, file), deadline)
+            receipt = self._put(arrival, file)
         except InboxUnavailable as error:
             # A row that names the file might come to life.
             if error.code != OUTCOME_UNKNOWN:
@@ -68,78 +75,91 @@ class Putting:
             self._bodies.remove(file)
         return receipt
 
-    def _group(self) -> Grouping:
-        if self._grouping.pid != os.getpid():
-            # A thread of the parent's may have been leading.
-            self._grouping = Grouping(self._commit)
-        return self._grouping
+    def _put(self, arrival: Arrival, file: str | None) -> Receipt:
+        member = Member(arrival, _build_row(arrival, file), file)
+        return self._grouping.put(member, self._database.start())
 
     def _commit(self, group: Sequence[Member], deadline: Deadline) -> list[Receipt]:
-        return self._database.write(
-            lambda connection: [self._insert(connection, member) for member in group],
-            deadline=deadline,
-        )
+        return self._database.run(partial(self._insert_all, group), deadline)
 
-    def _insert(self, connection: sqlite3.Connection, member: Member) -> Receipt:
-        arrival = member.arrival
-        now = write_moment(self._now())
-        entry = _describe(member, now)
-        if not connection.execute(_PUT_ENTRY, entry).rowcount:
-            # The lane sleeps or is new, or this is a repeat.
-            lane = {"key": arrival.lane, "now": now}
-            connection.execute(_SQL["wake_lane"], lane)
-            if not connection.execute(_PUT_ENTRY, entry).rowcount:
-                return self._repeat(connection, member)
-        self._check_file(member)
+    def _insert_all(
+        self,
+        group: Sequence[Member],
+        connection: sqlite3.Connection,
+        deadline: Deadline,
+    ) -> list[Receipt]:
+        """Insert all at once if each is new, of a lane that is awake; else in turn."""
+        rows = [member.row for member in group if member.body_file is None]
+        if len(rows) == len(group):
+            statement = _PUT_ONE if len(rows) == 1 else _write_put(len(rows))
+            values = list(chain.from_iterable(rows))
+            with suppress(sqlite3.IntegrityError):
+                execute_alone(statement, values, connection, deadline)
+                return [Receipt.STORED] * len(group)
+        return transact(partial(self._insert_each, group), connection, deadline)
+
+    def _insert_each(
+        self, group: Sequence[Member], connection: sqlite3.Connection
+    ) -> list[Receipt]:
+        return [self._insert(member, connection) for member in group]
+
+    def _insert(self, member: Member, connection: sqlite3.Connection) -> Receipt:
+        self._wake(connection, member.arrival.lane)
+        if not connection.execute(_PUT_IF_NEW, member.row).rowcount:
+            return self._repeat(connection, member)
+        if member.body_file is not None:
+            self._check_file(member.body_file)
         return Receipt.STORED
+
+    def _wake(self, connection: sqlite3.Connection, lane: str) -> None:
+        values = {"key": lane, "now": write_moment(self._now())}
+        connection.execute(_SQL["wake_lane"], values)
 
     def _repeat(self, connection: sqlite3.Connection, member: Member) -> Receipt:
         which = _describe_repeat(member)
         if connection.execute(_SQL["revive"], which).rowcount:
             connection.execute(_SQL["forget_attempts"], which)
-            self._check_file(member)
+            if member.body_file is not None:
+                self._check_file(member.body_file)
             return Receipt.REVIVED
         if not connection.execute(_SQL["count_repeat"], which).rowcount:
             # Left out for another reason: never call kept what is not there.
             raise sqlite3.IntegrityError("The entry cannot be written.")
         return Receipt.REPEATED
 
-    def _check_file(self, member: Member) -> None:
-        file = member.body_file
-        if file is not None and not self._bodies.has(file):
+    def _check_file(self, file: str) -> None:
+        if not self._bodies.has(file):
             # Swept away, by a clock that jumped: a row without a file must not be.
             raise FileNotFoundError("The body was removed before its commit.")
 
 
-def _describe(member: Member, now: int) -> tuple[object, ...]:
-    arrival = member.arrival
+def _build_row(arrival: Arrival, file: str | None) -> tuple[object, ...]:
+    received_at = write_moment(arrival.received_at)
     return (
         arrival.lane,
-        arrival.identity,
+        bytes.fromhex(arrival.identity),
         write_state(arrival.state),
-        now,
-        write_moment(arrival.received_at),
+        received_at,
+        received_at,
         arrival.error,
         len(arrival.body),
-        member.body_sha256,
-        member.body_file,
+        file,
         arrival.data_model,
         arrival.event_type,
         arrival.log_id,
         arrival.head,
-        None if member.body_file else arrival.body,
+        None if file else arrival.body,
     )
 
 
 def _describe_repeat(member: Member) -> dict[str, object]:
-    arrival = member.arrival
+    lane, identity, _, _, _, _, body_bytes, body_file, _, _, _, head, body = member.row
     return {
-        "key": arrival.lane,
-        "identity": arrival.identity,
+        "key": lane,
+        "identity": identity,
         "unanswered": UNANSWERED_QUERY,
-        "body_bytes": len(arrival.body),
-        "body_sha256": member.body_sha256,
-        "body_file": member.body_file,
-        "head": arrival.head,
-        "body": None if member.body_file else arrival.body,
+        "body_bytes": body_bytes,
+        "body_file": body_file,
+        "head": head,
+        "body": body,
     }

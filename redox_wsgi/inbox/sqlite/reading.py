@@ -105,7 +105,7 @@ def _read_entry(row: tuple[Any, ...]) -> EntryRecord:
     return EntryRecord(
         number,
         lane,
-        identity,
+        identity.hex(),
         read_state(state),
         read_moment(received_at),
         read_optional_moment(finished_at),

@@ -1,18 +1,19 @@
 -- Times are microseconds since 1970 in UTC, durations are microseconds.
 
+-- INSERT INTO stands before it, and one row or several behind it.
+-- name: put_columns
+entry (
+    lane_id, identity, state, changed_at, received_at, error, body_bytes, body_file,
+    data_model, event_type, log_id, head, body
+) VALUES;
+
 -- Its values are given by position: by name, finding each of them would take as long
 -- as all the rest. Of a lane that sleeps or is not there, the number is NULL, and the
--- entry is left out as one that is a repeat.
--- name: put_entry
-INSERT OR IGNORE INTO entry (
-    id, lane_id, identity, state, changed_at, received_at, error, body_bytes,
-    body_sha256, body_file, data_model, event_type, log_id, head, body
-) VALUES (
-    1 + max(
-        coalesce((SELECT max(id) FROM entry), 0), (SELECT last_id FROM past)
-    ),
+-- row is refused as that of a repeat is.
+-- name: put_row
+(
     (SELECT id FROM lane WHERE key = ? AND has_work = 1),
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- Nothing is written if it is awake.
@@ -24,7 +25,7 @@ ON CONFLICT (key) DO UPDATE SET has_work = 1 WHERE has_work = 0;
 -- name: revive
 UPDATE entry
 SET repeats = repeats + 1, state = 0, error = NULL, body_bytes = :body_bytes,
-    body_sha256 = :body_sha256, body_file = :body_file, head = :head, body = :body
+    body_file = :body_file, head = :head, body = :body
 WHERE lane_id = (SELECT id FROM lane WHERE key = :key) AND identity = :identity
     AND state = 3 AND error IS NOT :unanswered;
 
@@ -65,7 +66,7 @@ UPDATE lane SET has_work = 0, owner = NULL, attempts = 0, due_at = :now
 WHERE id = :lane;
 
 -- name: read_body
-SELECT body_file, body_sha256, body FROM entry WHERE id = :entry;
+SELECT body_file, body FROM entry WHERE id = :entry;
 
 -- What ends or extends a claim carries fence and owner: after a crash a fence number
 -- may come again, the random owner cannot. No row changed: the lease was lost.
@@ -137,15 +138,22 @@ LIMIT :limit;
 
 -- name: empty_entry
 UPDATE entry
-SET state = 4, head = '', body_bytes = 0, body_sha256 = NULL, body_file = NULL,
-    body = NULL
+SET state = 4, head = '', body_bytes = 0, body_file = NULL, body = NULL
 WHERE id = :entry;
 
--- name: remember_last_id
-UPDATE past SET last_id = max(last_id, (SELECT coalesce(max(id), 0) FROM entry));
+-- name: read_last_id
+SELECT max(id) FROM entry;
 
 -- name: delete_entry
 DELETE FROM entry WHERE id = :entry;
+
+-- In the place of the row that had it; what was there to keep another is replaced.
+-- name: keep_last_id
+INSERT OR REPLACE INTO entry (
+    id, lane_id, identity, state, changed_at, received_at, body_bytes, head
+)
+SELECT :last, 0, x'', -1, 0, 0, 0, ''
+WHERE :last > (SELECT coalesce(max(id), 0) FROM entry);
 
 -- name: find_file
 SELECT 1 FROM entry WHERE body_file IS NOT NULL AND body_file = :file;

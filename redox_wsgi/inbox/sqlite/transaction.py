@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from redox_wsgi.errors import InboxUnavailable
@@ -19,16 +20,16 @@ Given = TypeVar("Given")
 
 
 def transact(
-    connection: sqlite3.Connection,
     action: Callable[[sqlite3.Connection], Found],
+    connection: sqlite3.Connection,
     deadline: Deadline,
 ) -> Found:
     """Run an action in a transaction and commit it.
 
     Args:
-        connection: Without a transaction.
         action: It reads every ``RETURNING`` to its end: an open statement would stop
             the COMMIT. What it raises rolls the transaction back.
+        connection: Without a transaction.
         deadline: How long to wait for a program that locks the file without the gate.
 
     Raises:
@@ -39,11 +40,31 @@ def transact(
     persist(connection.execute, "BEGIN IMMEDIATE", deadline)
     try:
         found = action(connection)
-        _commit(connection, deadline)
+        execute_alone("COMMIT", (), connection, deadline)
     except BaseException:
         roll_back(connection)
         raise
     return found
+
+
+def execute_alone(
+    statement: str,
+    values: Sequence[object],
+    connection: sqlite3.Connection,
+    deadline: Deadline,
+) -> None:
+    """Run a statement that commits: COMMIT, or one that is its own transaction.
+
+    Raises:
+        InboxUnavailable: ``OUTCOME_UNKNOWN``.
+        sqlite3.Error: Nothing has happened.
+    """
+    try:
+        persist(partial(connection.execute, statement), values, deadline)
+    except sqlite3.Error as error:
+        if has_surely_failed(error):
+            raise
+        raise InboxUnavailable(OUTCOME_UNKNOWN) from error
 
 
 def persist(step: Callable[[Given], Found], given: Given, deadline: Deadline) -> Found:
@@ -64,12 +85,3 @@ def roll_back(connection: sqlite3.Connection) -> None:
     """End a transaction if there is one: a full disk has rolled it back already."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _commit(connection: sqlite3.Connection, deadline: Deadline) -> None:
-    try:
-        persist(connection.execute, "COMMIT", deadline)
-    except sqlite3.Error as error:
-        if has_surely_failed(error):
-            raise
-        raise InboxUnavailable(OUTCOME_UNKNOWN) from error
