@@ -181,8 +181,8 @@ class TestLending:
     def test_connection_is_lent_again(self, connections, postgresql_url):
         """To open one costs more than a put."""
         for _ in range(3):
-            with connections.statement() as connection:
-                connection.execute("SELECT 1")
+            with connections.borrow() as session:
+                session.execute("SELECT 1", {})
 
         assert count_sessions(postgresql_url) == 1
 
@@ -212,8 +212,8 @@ class TestLending:
         with pytest.raises(ZeroDivisionError):
             fail()
 
-        with connections.statement() as connection:
-            found = connection.execute("SELECT to_regclass('half_done')").fetchone()
+        with connections.borrow() as session:
+            found = session.fetch_row("SELECT to_regclass('half_done')", {})
         assert found == (None,)
 
     def test_connection_lost_within_a_failed_block_hides_no_error(self, connections):
@@ -231,10 +231,10 @@ class TestLending:
         self, connections, postgresql_url
     ):
         """A greenlet that was killed may leave a statement half done."""
-        with connections.statement() as connection:
-            connection.execute("BEGIN")
+        with connections.borrow() as session:
+            session.execute("BEGIN", {})
 
-        assert connection.closed
+        assert session.connection.closed
 
     def test_one_lost_connection_takes_its_idle_neighbours_along(self, connections):
         """What ended the one ended them all, and a repeat shall find a new one."""

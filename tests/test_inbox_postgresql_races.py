@@ -170,6 +170,34 @@ def test_number_is_drawn_when_the_lane_is_locked(store, other, postgresql_url):
     assert other.execute(drawn).fetchone() == (2,)
 
 
+def test_put_into_a_lane_made_in_this_instant_is_kept(store, other, postgresql_url):
+    """Its statement began before that lane was there to be seen."""
+    first = build_arrival()
+    other.execute(
+        "INSERT INTO redox_lane (key, has_work) VALUES (%s, true)", [first.lane]
+    )
+    with ThreadPoolExecutor(1) as threads:
+        put = threads.submit(store.put, first)
+        wait_for_a_lock(postgresql_url)
+        other.commit()
+
+        assert put.result() is Receipt.STORED
+
+    assert [entry.repeats for entry in store.find_entries(Selection())] == [0]
+
+
+def test_put_does_not_write_the_row_of_a_lane_that_is_awake(store, other):
+    """Each put would leave a dead row behind, for a vacuum to take away."""
+    store.put(build_arrival(1))
+    where = "SELECT ctid FROM redox_lane"
+    before = other.execute(where).fetchall()
+    other.commit()
+    store.put(build_arrival(2))
+    store.put(build_arrival(3))
+
+    assert other.execute(where).fetchall() == before
+
+
 def test_same_transmission_from_two_at_once_is_kept_once(store, other, postgresql_url):
     """The second waits for the first, and finds what it put."""
     same = build_arrival()

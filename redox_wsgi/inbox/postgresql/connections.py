@@ -7,12 +7,12 @@ alone, whatever runs beside it in the same thread.
 from __future__ import annotations
 
 import os
+import queue
 import select
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +56,34 @@ class Session:
         is_pooled: Whether a pooler such as pgbouncer may give each transaction another
             session of the server: then no setting outlives a transaction.
         limits: What each transaction has to set for itself.
+        poll: Watches what the server sends.
+        cursor: For statements with a small result, which it keeps until the next one.
     """
 
     connection: psycopg.Connection[Any]
     is_pooled: bool
     limits: str
+    poll: select.poll
+    cursor: psycopg.Cursor[Any]
+
+    def execute(
+        self, statement: str, values: Mapping[str, Any], *, binary: bool = False
+    ) -> psycopg.Cursor[Any]:
+        """Run one statement, which is its own transaction."""
+        if not self.is_pooled:
+            return self.connection.execute(statement, values, binary=binary)
+        with self.transact() as connection:
+            return connection.execute(statement, values, binary=binary)
+
+    def fetch_row(self, statement: str, values: Mapping[str, Any]) -> Any:
+        """Run one statement that gives one small row or none; return it.
+
+        Each put does. To make a cursor takes nearly as long as to use it.
+        """
+        if not self.is_pooled:
+            return self.cursor.execute(statement, values).fetchone()
+        with self.transact():
+            return self.cursor.execute(statement, values).fetchone()
 
     @contextmanager
     def transact(self, *settings: str) -> Iterator[psycopg.Connection[Any]]:
@@ -87,24 +110,25 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Whether the next caller finds nothing of the last one's."""
-        from psycopg.pq import TransactionStatus  # noqa: PLC0415 - an extra
-
-        return self.connection.info.transaction_status == TransactionStatus.IDLE
+        # PQTRANS_IDLE; a closed connection has another.
+        # -- https://www.postgresql.org/docs/current/libpq-status.html
+        return self.connection.pgconn.transaction_status == 0
 
     @property
     def is_silent(self) -> bool:
         """Whether the server has sent nothing unasked: it would say that it ends."""
-        poll = select.poll()
-        poll.register(self.connection.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return not self.poll.poll(0)
 
 
-@dataclass(slots=True, eq=False)
 class _Pool:
-    free: threading.BoundedSemaphore
-    idle: deque[Session] = field(default_factory=deque)
-    is_prepared: bool = False
-    is_closed: bool = False
+    def __init__(self, max_connections: int) -> None:
+        # One for each connection that may be lent. A semaphore of Python's is slower.
+        self.permits: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(max_connections):
+            self.permits.put(None)
+        self.idle: deque[Session] = deque()
+        self.is_prepared = False
+        self.is_closed = False
 
     def take_idle(self) -> Session | None:
         while self.idle:
@@ -182,8 +206,10 @@ class Connections:
             InboxUnavailable: There is none, or what was done with it failed.
         """
         pool = self._find_pool()
-        if not pool.free.acquire(timeout=self._timeout_seconds):
-            raise InboxUnavailable("no-free-connection")
+        try:
+            pool.permits.get(timeout=self._timeout_seconds)
+        except queue.Empty:
+            raise InboxUnavailable("no-free-connection") from None
         session = None
         try:
             session = pool.take_idle() or self._open()
@@ -196,17 +222,7 @@ class Connections:
         finally:
             if session is not None:
                 pool.give_back(session)
-            pool.free.release()
-
-    @contextmanager
-    def statement(self) -> Iterator[psycopg.Connection[Any]]:
-        """Lend a connection for one statement, which is its own transaction."""
-        with self.borrow() as session:
-            if session.is_pooled:
-                with session.transact() as connection:
-                    yield connection
-            else:
-                yield session.connection
+            pool.permits.put(None)
 
     @contextmanager
     def transaction(self, *settings: str) -> Iterator[psycopg.Connection[Any]]:
@@ -240,8 +256,7 @@ class Connections:
         key = (os.getpid(), len(_forks))
         pool = self._pools.get(key)
         if pool is None:
-            free = threading.BoundedSemaphore(self._max_connections)
-            pool = self._pools.setdefault(key, _Pool(free))
+            pool = self._pools.setdefault(key, _Pool(self._max_connections))
         return pool
 
     def _open(self) -> Session:
@@ -287,10 +302,14 @@ class Connections:
         if is_pooled:
             # A prepared statement belongs to a session, too.
             connection.prepare_threshold = None
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
         return Session(
             connection,
             is_pooled,
             "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()),
+            poll,
+            connection.cursor(),
         )
 
 

@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 
 
 def write_arrival(arrival: Arrival) -> dict[str, Any]:
-    """Build the parameters of ``put``."""
+    """Build the parameters of ``put`` and ``put_again``."""
     return {
         "lane": arrival.lane,
         "identity": arrival.identity,
@@ -34,7 +34,6 @@ def write_arrival(arrival: Arrival) -> dict[str, Any]:
         "log_id": arrival.log_id,
         "head": arrival.head,
         "body": arrival.body,
-        "body_bytes": len(arrival.body),
     }
 
 

@@ -4,8 +4,38 @@
 
 -- name: put
 -- One statement, and so one round trip. The number of the entry is drawn when the row of
--- its lane is locked: within a lane the order of numbers is the order of commits.
--- No row means that the server would not keep what it commits.
+-- its lane is locked: within a lane the order of numbers is the order of commits. A lane
+-- that is awake is locked only, so that no put leaves a dead row behind: "all rows will be
+-- locked when the ON CONFLICT DO UPDATE action is taken".
+-- -- https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
+-- For what waits. No row: it is a repeat, or its lane was made in this instant, or the
+-- server would not keep what it commits. put_again tells.
+WITH woken AS (
+  INSERT INTO redox_lane (key, has_work) VALUES (%(lane)s, true)
+  ON CONFLICT (key) DO UPDATE SET has_work = true WHERE NOT redox_lane.has_work
+  RETURNING id
+), lane AS (
+  SELECT id FROM woken
+  UNION ALL
+  SELECT id FROM redox_lane WHERE key = %(lane)s
+  LIMIT 1
+)
+INSERT INTO redox_entry (
+  lane_id, identity, received_at,
+  data_model, event_type, log_id, head, body, body_bytes
+)
+SELECT
+  id, %(identity)s, %(received_at)s,
+  %(data_model)s, %(event_type)s, %(log_id)s, %(head)s, %(body)b, octet_length(%(body)b)
+FROM lane WHERE current_setting('fsync') = 'on'
+ON CONFLICT (lane_id, identity) DO NOTHING
+-- The role or another user of a pooled connection may have switched it off: then the
+-- answer would lie at a power cut. This holds until the end of the transaction.
+RETURNING CASE current_setting('synchronous_commit')
+  WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END;
+
+-- name: put_again
+-- Whatever it is, new or not. No row means that the server would not keep what it commits.
 WITH lane AS (
   INSERT INTO redox_lane (key, has_work) VALUES (%(lane)s, true)
   ON CONFLICT (key) DO UPDATE SET
@@ -25,7 +55,7 @@ INSERT INTO redox_entry AS entry (
 SELECT
   id, %(identity)s, %(state)s, %(received_at)s,
   CASE WHEN %(state)s > 0 THEN clock_timestamp() END, %(error)s,
-  %(data_model)s, %(event_type)s, %(log_id)s, %(head)s, %(body)b, %(body_bytes)s
+  %(data_model)s, %(event_type)s, %(log_id)s, %(head)s, %(body)b, octet_length(%(body)b)
 FROM lane WHERE current_setting('fsync') = 'on'
 ON CONFLICT (lane_id, identity) DO UPDATE SET
   repeats = entry.repeats + 1,
@@ -45,8 +75,6 @@ ON CONFLICT (lane_id, identity) DO UPDATE SET
   body_bytes = CASE
     WHEN entry.state = 3 AND entry.error IS DISTINCT FROM %(final_error)s
     THEN excluded.body_bytes ELSE entry.body_bytes END
--- The role or another user of a pooled connection may have switched it off: then the
--- answer would lie at a power cut. This holds until the end of the transaction.
 RETURNING repeats > 0, revived, CASE current_setting('synchronous_commit')
   WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END;
 

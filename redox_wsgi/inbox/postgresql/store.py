@@ -81,23 +81,27 @@ class PostgresqlStore:
             prepare=bring_up_to_date,
         )
         self._listener = Listener(self._connections) if notify else None
-        self._put = _SQL["put"]
-        if notify:
-            self._put += f", pg_notify('{CHANNEL}', '')"
+        more = f", pg_notify('{CHANNEL}', '')" if notify else ""
+        self._sql_of_put = _SQL["put"] + more
+        self._sql_of_put_again = _SQL["put_again"] + more
 
     def put(self, arrival: Arrival) -> Receipt:
         """See ``Store.put``."""
         try:
-            return self._put_once(arrival)
+            return self._put(arrival)
         except InboxUnavailable as error:
             if error.code != CONNECTION_LOST:
                 raise
         # If the lost one was committed after all, this one is only counted.
-        return self._put_once(arrival)
+        return self._put(arrival)
 
-    def _put_once(self, arrival: Arrival) -> Receipt:
-        with self._connections.statement() as connection:
-            row = connection.execute(self._put, write_arrival(arrival)).fetchone()
+    def _put(self, arrival: Arrival) -> Receipt:
+        values = write_arrival(arrival)
+        with self._connections.borrow() as session:
+            if arrival.state is State.WAITING:
+                if session.fetch_row(self._sql_of_put, values) is not None:
+                    return Receipt.STORED
+            row = session.fetch_row(self._sql_of_put_again, values)
         if row is None:
             # The server would forget at a power cut what we are about to confirm.
             raise InboxUnavailable("fsync-is-off")
@@ -132,8 +136,8 @@ class PostgresqlStore:
     def read_body(self, entry_id: int) -> bytes:
         """See ``Store.read_body``."""
         try:
-            with self._connections.statement() as connection:
-                row = connection.execute(
+            with self._connections.borrow() as session:
+                row = session.execute(
                     _SQL["read_body"], {"entry_id": entry_id}, binary=True
                 ).fetchone()
         except InboxUnavailable as error:
@@ -244,8 +248,8 @@ class PostgresqlStore:
         entry_id: int | None = None,
     ) -> list[EntryRecord]:
         named = {"after_id": after_id, "limit": limit, "entry_id": entry_id}
-        with self._connections.statement() as connection:
-            rows = connection.execute(
+        with self._connections.borrow() as session:
+            rows = session.execute(
                 _SQL["find_entries"], {**write_selection(selection), **named}
             ).fetchall()
         return [read_entry(row) for row in rows]
@@ -316,8 +320,8 @@ class PostgresqlStore:
         self._connections.close()
 
     def _execute(self, name: str, **named: object) -> int:
-        with self._connections.statement() as connection:
-            return connection.execute(_SQL[name], named).rowcount
+        with self._connections.borrow() as session:
+            return session.execute(_SQL[name], named).rowcount
 
 
 def _finish_with(

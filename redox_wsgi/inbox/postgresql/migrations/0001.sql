@@ -1,7 +1,8 @@
 -- One row a subscription. Its lock is taken before any of its entries', always.
 CREATE TABLE redox_lane (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  key text NOT NULL UNIQUE,
+  -- Compared as bytes, and not by the rules of a language.
+  key text COLLATE "C" NOT NULL UNIQUE,
   -- Whether an entry may wait: perhaps in vain, but never false while one does.
   has_work boolean NOT NULL DEFAULT false,
   halted boolean NOT NULL DEFAULT false,
@@ -12,8 +13,8 @@ CREATE TABLE redox_lane (
   attempts integer NOT NULL DEFAULT 0,
   last_error text
 ) WITH (
-  -- Each put and each claim updates its lane: room on the page makes that cheap, and
-  -- few but often dead rows are to be vacuumed by their number.
+  -- Each claim updates its lane twice: room on the page makes that cheap, and few but
+  -- often dead rows are to be vacuumed by their number.
   fillfactor = 50,
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 2000
@@ -22,8 +23,9 @@ CREATE INDEX redox_lane_ready ON redox_lane (due_at) WHERE has_work AND NOT halt
 
 CREATE TABLE redox_entry (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  lane_id bigint NOT NULL REFERENCES redox_lane (id),
-  identity text NOT NULL,
+  -- Of a lane that is never deleted: to have that checked would cost every put.
+  lane_id bigint NOT NULL,
+  identity text COLLATE "C" NOT NULL,
   -- 0 waiting, 2 done, 3 dead, 4 emptied.
   state smallint NOT NULL DEFAULT 0,
   received_at timestamptz NOT NULL,
