@@ -115,12 +115,17 @@ def _script() -> Iterator[str]:
 
 @contextmanager
 def run_gunicorn(
-    application: str, *, workers: int = 1, env: Mapping[str, str] | None = None
+    application: str,
+    *,
+    workers: int = 1,
+    threads: int = 0,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Serve an application with sync workers until the block ends."""
+    """Serve an application until the block ends, by sync workers or by threads."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "--log-level", "warning"]
-    command += ["--workers", str(workers), "--worker-class", "sync"]
+    command += ["--workers", str(workers)]
+    command += ["-k", "gthread", "--threads", str(threads)] if threads else []
     command += ["--bind", f"127.0.0.1:{port}", application]
     environment = {**os.environ, **(env or {})}
     with subprocess.Popen(  # noqa: S603 - as above

@@ -23,10 +23,11 @@ except SettingsError as error:
     raise SystemExit(str(error)) from None
 
 # Redox sends one transmission a subscription at a time, but many subscriptions at once,
-# and somebody looks at the board: threads wait for SQLite, processes use the cores.
+# and somebody looks at the board: threads wait for the disk together, processes use the
+# cores.
 worker_class = "gthread"
 workers = 2
-threads = 4
+threads = 8
 
 # A query may take 120 s from end to end; a worker that is silent for longer is broken.
 # -- https://developer.redoxengine.com/redox-json-api/processing-requests/

@@ -16,20 +16,17 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from benchmarks.traffic import build_body
 from redox_wsgi import Transmission
 from redox_wsgi.inbox import Inbox
-
-#: Puts one transmission.
-Put: TypeAlias = Callable[[], object]
-
-#: Opens a contender: the folder, and the URL of a PostgreSQL database.
-Open: TypeAlias = Callable[[Path, str], contextlib.AbstractContextManager[Put]]
 
 _BODY_BYTES = 4096
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -54,18 +51,46 @@ def build_bodies() -> Iterator[bytes]:
     return map(build, itertools.count())
 
 
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who keeps what it is given.
+
+    Attributes:
+        put: Puts one thing.
+        prepare: Makes of a body what it puts, before the clock starts.
+    """
+
+    put: Callable[[Any], object]
+    prepare: Callable[[bytes], Any] = bytes
+    _bodies: Iterator[bytes] = field(default_factory=build_bodies)
+
+    def build(self, count: int) -> list[Any]:
+        """Build so many things to put."""
+        return [self.prepare(body) for body in islice(self._bodies, count)]
+
+    def time(self, things: list[Any]) -> float:
+        """Put them; return the seconds that it took."""
+        started_at = time.perf_counter()
+        for thing in things:
+            self.put(thing)
+        return time.perf_counter() - started_at
+
+
+#: Opens a contender: the folder, and the URL of a PostgreSQL database.
+Open: TypeAlias = Callable[[Path, str], contextlib.AbstractContextManager[Contender]]
+
+
 @contextmanager
-def bare_sqlite(folder: Path, _: str) -> Iterator[Put]:
+def bare_sqlite(folder: Path, _: str) -> Iterator[Contender]:
     """The yardstick: one insert a transaction, WAL, synchronous=FULL."""
     with contextlib.closing(open_bare_sqlite(folder)) as connection:
-        bodies = build_bodies()
 
-        def put() -> None:
+        def put(body: bytes) -> None:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT INTO bare (body) VALUES (?)", (next(bodies),))
+            connection.execute("INSERT INTO bare (body) VALUES (?)", (body,))
             connection.execute("COMMIT")
 
-        yield put
+        yield Contender(put)
 
 
 def open_bare_sqlite(folder: Path) -> sqlite3.Connection:
@@ -80,7 +105,7 @@ def open_bare_sqlite(folder: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def bare_postgresql(_: Path, url: str) -> Iterator[Put]:
+def bare_postgresql(_: Path, url: str) -> Iterator[Contender]:
     """The other yardstick: one insert a transaction, synchronous_commit=on."""
     import psycopg  # noqa: PLC0415 - an extra
 
@@ -89,41 +114,39 @@ def bare_postgresql(_: Path, url: str) -> Iterator[Put]:
             "CREATE TABLE IF NOT EXISTS bare ("
             "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea)"
         )
-        bodies = build_bodies()
 
-        def put() -> None:
-            connection.execute("INSERT INTO bare (body) VALUES (%b)", (next(bodies),))
+        def put(body: bytes) -> None:
+            connection.execute("INSERT INTO bare (body) VALUES (%b)", (body,))
 
-        yield put
+        yield Contender(put)
 
 
 @contextmanager
-def inbox_sqlite(folder: Path, _: str) -> Iterator[Put]:
+def inbox_sqlite(folder: Path, _: str) -> Iterator[Contender]:
     """Ours, by default."""
-    with _inbox(f"sqlite:///{folder / 'inbox.db'}") as put:
-        yield put
+    with _inbox(f"sqlite:///{folder / 'inbox.db'}") as contender:
+        yield contender
 
 
 @contextmanager
-def inbox_postgresql(_: Path, url: str) -> Iterator[Put]:
+def inbox_postgresql(_: Path, url: str) -> Iterator[Contender]:
     """Ours, on many machines."""
-    with _inbox(url) as put:
-        yield put
+    with _inbox(url) as contender:
+        yield contender
 
 
 @contextmanager
-def _inbox(url: str) -> Iterator[Put]:
+def _inbox(url: str) -> Iterator[Contender]:
     inbox = Inbox(url)
-    bodies = build_bodies()
     try:
-        # Everything that a destination does with it after it has read the body.
-        yield lambda: inbox(Transmission(next(bodies), received_at=_NOW))
+        # A destination has read the envelope, whatever its handler is.
+        yield Contender(inbox, partial(Transmission, received_at=_NOW))
     finally:
         inbox.close()
 
 
 @contextmanager
-def huey(folder: Path, _: str) -> Iterator[Put]:
+def huey(folder: Path, _: str) -> Iterator[Contender]:
     """A queue in SQLite, told to write to the disk."""
     from huey import SqliteHuey  # noqa: PLC0415 - an extra
 
@@ -133,12 +156,11 @@ def huey(folder: Path, _: str) -> Iterator[Put]:
     def receive(body: bytes) -> None:
         """Never run here."""
 
-    bodies = build_bodies()
-    yield lambda: receive(next(bodies))
+    yield Contender(receive)
 
 
 @contextmanager
-def procrastinate(_: Path, url: str) -> Iterator[Put]:
+def procrastinate(_: Path, url: str) -> Iterator[Contender]:
     """A queue in PostgreSQL, with an order for each key."""
     from procrastinate import App, SyncPsycopgConnector  # noqa: PLC0415 - an extra
 
@@ -151,14 +173,14 @@ def procrastinate(_: Path, url: str) -> Iterator[Put]:
     with app.open():
         if not app.check_connection():
             app.schema_manager.apply_schema()
-        bodies = build_bodies()
-        yield lambda: receive.configure(lock="subscription").defer(
-            body=next(bodies).decode()
+        yield Contender(
+            lambda body: receive.configure(lock="subscription").defer(body=body),
+            bytes.decode,
         )
 
 
 @contextmanager
-def celery(folder: Path, _: str) -> Iterator[Put]:
+def celery(folder: Path, _: str) -> Iterator[Contender]:
     """Celery with a Redis that writes to the disk before it confirms."""
     from celery import Celery  # noqa: PLC0415 - an extra
 
@@ -181,8 +203,7 @@ def celery(folder: Path, _: str) -> Iterator[Put]:
         def receive(body: str) -> None:
             """Never run here."""
 
-        bodies = build_bodies()
-        yield lambda: receive.delay(next(bodies).decode())
+        yield Contender(receive.delay, bytes.decode)
         app.close()
     finally:
         server.terminate()
@@ -190,7 +211,7 @@ def celery(folder: Path, _: str) -> Iterator[Put]:
 
 
 @contextmanager
-def dbos(folder: Path, _: str) -> Iterator[Put]:
+def dbos(folder: Path, _: str) -> Iterator[Contender]:
     """A durable workflow engine, in SQLite."""
     from dbos import DBOS, DBOSClient  # noqa: PLC0415 - an extra
 
@@ -198,11 +219,12 @@ def dbos(folder: Path, _: str) -> Iterator[Put]:
     DBOS(config={"name": "benchmark", "system_database_url": url, "log_level": "ERROR"})
     DBOS.launch()
     client = DBOSClient(system_database_url=url)
-    bodies = build_bodies()
     try:
-        yield lambda: client.enqueue(
-            {"queue_name": "receive", "workflow_name": "receive"},
-            next(bodies).decode(),
+        yield Contender(
+            lambda body: client.enqueue(
+                {"queue_name": "receive", "workflow_name": "receive"}, body
+            ),
+            bytes.decode,
         )
     finally:
         client.destroy()

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _EMPTY = "an empty handler"
 _INBOX = "Inbox, SQLite"
+# As example_app/gunicorn.conf.py has it.
 _WORKERS = 2
+_THREADS = 8
 _SUBSCRIPTIONS = 16
 _LONGEST_SECONDS = 0.025
 
@@ -52,6 +54,7 @@ def measure(effort: Effort) -> Iterator[Row]:
                 run_gunicorn(
                     f"{__name__}:build_application()",
                     workers=_WORKERS,
+                    threads=_THREADS,
                     env={"BENCHMARK_INBOX": inbox},
                 )
             ).port

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.inbox import contenders
-from benchmarks.inbox.contenders import Open, Put
+from benchmarks.inbox.contenders import Contender, Open
 from benchmarks.inbox.server import open_postgresql
 from benchmarks.measure import Effort, Samples
 from benchmarks.table import Row
@@ -49,27 +50,21 @@ def _measure_one(effort: Effort, folder: Path, url: str) -> Iterator[Row]:
     others = contenders.find_others()
     opened = {name: opener for name, (opener, _) in _OURS.items()} | others
     with ExitStack() as stack:
-        puts: dict[str, Put] = {}
+        putting: dict[str, Contender] = {}
         for name, opener in opened.items():
             own = folder / f"one {name}"
             own.mkdir()
-            puts[name] = stack.enter_context(opener(own, url))
-            puts[name]()
-        samples = Samples(puts)
+            putting[name] = stack.enter_context(opener(own, url))
+            putting[name].time(putting[name].build(1))
+        samples = Samples(putting)
         for number in range(effort.slow_rounds * 2):
-            for name in list(puts) if number % 2 else reversed(puts):
-                seconds = _time(puts[name], effort.puts)
+            for name in list(putting) if number % 2 else reversed(putting):
+                contender = putting[name]
+                seconds = contender.time(contender.build(effort.puts))
                 samples.seconds[name].append(seconds / effort.puts)
     for name in opened:
         of = _OURS[name][1] if name in _OURS else _SQLITE
         yield _build_row(name, samples, of, 0)
-
-
-def _time(put: Put, count: int) -> float:
-    started_at = time.perf_counter()
-    for _ in range(count):
-        put()
-    return time.perf_counter() - started_at
 
 
 def _measure_several(effort: Effort, folder: Path, url: str) -> Iterator[Row]:
@@ -122,21 +117,29 @@ def _processes(opener: Open, folder: Path, url: str) -> Iterator[list[Connection
 
 def _write(connection: Connection, opener: Open, folder: Path, url: str) -> None:
     """Put as many as one is told, again and again; in a process of its own."""
-    with opener(folder, url) as put:
-        put()
+    with opener(folder, url) as contender:
+        contender.time(contender.build(1))
         connection.send(0)
         while count := connection.recv():
-            _time(put, count)
+            things = contender.build(count)
+            connection.send(count)
+            connection.recv()
+            contender.time(things)
             connection.send(count)
 
 
 def _time_together(connections: list[Connection], count: int) -> float:
+    _tell_all(connections, count)
     started_at = time.perf_counter()
+    _tell_all(connections, count)
+    return time.perf_counter() - started_at
+
+
+def _tell_all(connections: list[Connection], count: int) -> None:
     for connection in connections:
         connection.send(count)
     for connection in connections:
         connection.recv()
-    return time.perf_counter() - started_at
 
 
 def _measure_threads(effort: Effort, folder: Path) -> Iterator[Row]:
@@ -144,18 +147,17 @@ def _measure_threads(effort: Effort, folder: Path) -> Iterator[Row]:
     samples = Samples([grouped, alone])
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS))
-        puts: dict[str, Put] = {}
+        putting: dict[str, Contender] = {}
         for name in samples.seconds:
             own = folder / name
             own.mkdir()
-            puts[name] = stack.enter_context(contenders.inbox_sqlite(own, ""))
-        puts[alone] = _behind_a_lock(puts[alone])
+            putting[name] = stack.enter_context(contenders.inbox_sqlite(own, ""))
+        putting[alone] = _behind_a_lock(putting[alone])
         for _ in range(effort.slow_rounds):
-            for name, put in puts.items():
+            for name, contender in putting.items():
+                things = [contender.build(effort.puts) for _ in range(_THREADS)]
                 started_at = time.perf_counter()
-                for done in [
-                    pool.submit(_time, put, effort.puts) for _ in range(_THREADS)
-                ]:
+                for done in [pool.submit(contender.time, mine) for mine in things]:
                     done.result()
                 seconds = time.perf_counter() - started_at
                 samples.seconds[name].append(seconds / (effort.puts * _THREADS))
@@ -169,11 +171,11 @@ def _measure_threads(effort: Effort, folder: Path) -> Iterator[Row]:
         )
 
 
-def _behind_a_lock(put: Put) -> Put:
+def _behind_a_lock(contender: Contender) -> Contender:
     lock = threading.Lock()
 
-    def alone() -> object:
+    def put_alone(thing: object) -> object:
         with lock:
-            return put()
+            return contender.put(thing)
 
-    return alone
+    return replace(contender, put=put_alone)

@@ -98,9 +98,12 @@ class PostgresqlStore:
     def _put(self, arrival: Arrival) -> Receipt:
         values = write_arrival(arrival)
         with self._connections.borrow() as session:
-            if arrival.state is State.WAITING:
-                if session.fetch_row(self._sql_of_put, values) is not None:
-                    return Receipt.STORED
+            is_new = (
+                arrival.state is State.WAITING
+                and session.fetch_row(self._sql_of_put, values) is not None
+            )
+            if is_new:
+                return Receipt.STORED
             row = session.fetch_row(self._sql_of_put_again, values)
         if row is None:
             # The server would forget at a power cut what we are about to confirm.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +19,10 @@ from redox_wsgi.inbox.sqlite.gate import Deadline
 _LARGEST_GROUP_BYTES = 4 * 1024 * 1024
 # SQLite takes 32,766 values in one statement: https://www.sqlite.org/limits.html
 _MOST_MEMBERS = 100
+
+# Those of the group before are about to come again: who finds nobody leading then waits
+# for them, much shorter than the disk takes.
+_PAUSE_SECONDS = 0.00005
 
 
 def _build_turn() -> threading.Lock:
@@ -76,6 +81,8 @@ class Grouping:
 
     def _begin(self) -> None:
         self._waiting: deque[Member] = deque()
+        # Whether the last group had several members.
+        self._is_crowded = False
         # Held for an instant by who changes what waits.
         self._queue = threading.Lock()
         # Held by who leads, from one leader to the next.
@@ -87,7 +94,7 @@ class Grouping:
         Raises:
             InboxUnavailable: It was not committed; or ``OUTCOME_UNKNOWN``.
         """
-        if self._leading.acquire(blocking=False):
+        if not self._is_crowded and self._leading.acquire(blocking=False):
             try:
                 return self._commit([member], deadline)[0]
             finally:
@@ -102,8 +109,10 @@ class Grouping:
     def _wait(self, member: Member, deadline: Deadline) -> None:
         self._waiting.append(member)
         try:
-            # Who led until now may not have seen it.
+            # Nobody leads; or who led until now has not seen it.
             if self._leading.acquire(blocking=False):
+                if self._is_crowded:
+                    time.sleep(_PAUSE_SECONDS)
                 self._appoint()
             if member.turn.acquire(timeout=deadline.remaining_seconds):
                 # A group may be full before it is this one's turn.
@@ -138,6 +147,7 @@ class Grouping:
                 size += group[-1].row_bytes
             for member in group:
                 member.is_taken = True
+        self._is_crowded = len(group) > 1
         return group
 
     def _commit_group(self, group: list[Member], deadline: Deadline) -> None:
