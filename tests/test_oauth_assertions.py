@@ -269,6 +269,8 @@ def test_a_right_assertion_is_accepted_once(algorithm: str) -> None:
         ({"exp": ISSUED_AT + 360}, {}),
         ({"exp": ISSUED_AT - 59}, {}),
         ({"iat": ISSUED_AT, "nbf": ISSUED_AT + 60}, {}),
+        ({"iat": ISSUED_AT - 60, "nbf": ISSUED_AT - 60}, {}),
+        ({"iat": ISSUED_AT, "exp": ISSUED_AT + 301}, {}),
         ({"aud": [URL]}, {}),
         ({}, {"jku": JKU}),
         ({}, {"typ": "client-authentication+jwt"}),
