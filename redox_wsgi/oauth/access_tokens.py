@@ -6,6 +6,7 @@ with. Do not log them: who has one may send.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -199,11 +200,21 @@ def _check_keys(secret_keys: object) -> list[bytes]:
         )
     keys = []
     for number, key in enumerate(listed):
-        encoded = key.encode("utf-8") if isinstance(key, str) else key
-        if not isinstance(encoded, bytes) or len(encoded) < MIN_KEY_BYTES:
+        encoded = _encode_key(key)
+        if encoded is None or len(encoded) < MIN_KEY_BYTES:
             raise ConfigurationError(
-                f"The secret key with index {number} has fewer than {MIN_KEY_BYTES} "
-                "bytes: make one with redox-wsgi keys new."
+                f"The secret key with index {number} is no text, or has fewer than "
+                f"{MIN_KEY_BYTES} bytes: make one with redox-wsgi keys new."
             )
         keys.append(encoded)
     return keys
+
+
+def _encode_key(key: object) -> bytes | None:
+    # Suppressed: the error of the encoder would hold the key. A variable with bytes
+    # that are no text leads to it.
+    with contextlib.suppress(UnicodeEncodeError):
+        encoded = key.encode("utf-8") if isinstance(key, str) else key
+        if isinstance(encoded, bytes):
+            return encoded
+    return None
