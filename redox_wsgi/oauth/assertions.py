@@ -153,9 +153,8 @@ class AssertionVerifier:
         # -- https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html
         if self._subject_is_client and token.key_id is None:
             raise AuthenticationFailed("missing-key-id")
-        issuer = token.read_unverified_issuer()
-        client = None if issuer is None else find_client(self._clients, issuer)
-        if client is None or client.key_set is None:
+        client = find_client(self._clients, token.read_unverified_issuer() or "")
+        if client.key_set is None:
             raise AuthenticationFailed("unknown-client")
         # Compared, never fetched: an address that a stranger names is not visited.
         if "jku" in token.header and (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -159,17 +160,22 @@ def check_is_registry(candidate: object) -> None:
         raise ConfigurationError("clients has a method get(client_id): see Clients.")
 
 
-def find_client(clients: ClientRegistry, client_id: str) -> Client | None:
+def find_client(clients: ClientRegistry, client_id: str) -> Client:
     """Find the client with exactly this ID, which anybody may have sent.
+
+    Returns:
+        The client, or ``NOBODY``.
 
     Raises:
         AuthenticatorUnavailable: As the registry raised it.
     """
     # A registry over a database need not bear with every character.
-    found = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
-    # It may compare without regard to case. Compared with nobody too, so that the time
-    # does not tell which clients there are.
-    return found if (found or NOBODY).client_id == client_id else None
+    if not _matches(_CLIENT_ID, client_id):
+        return NOBODY
+    found = clients.get(client_id) or NOBODY
+    # It may compare without regard to case. Nobody is compared too, in the same time,
+    # so that this does not tell which clients there are.
+    return found if hmac.compare_digest(found.client_id, client_id) else NOBODY
 
 
 class Clients:
@@ -319,6 +325,9 @@ def _read_key_set(number: int, entry: Mapping[str, Any]) -> KeySet | None:
     return None
 
 
-#: Stands where a client does not exist, for as much work as with one that does. What
-#: equals its only hash counts for nothing.
-NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))
+#: In place of the hash of a secret that does not exist; what equals it counts for
+#: nothing.
+NO_HASH = "0" * 64
+
+#: In place of a client that does not exist, for as much work as with one that does.
+NOBODY = Client(client_id="-" * 32, secret_hashes=(NO_HASH,))
