@@ -28,9 +28,9 @@ from redox_wsgi.errors import (
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request
 
-# How long a refusal is remembered: long enough for a flood of one token, too short to
-# matter to a sender whose token becomes valid a moment later.
-_REFUSAL_SECONDS = 5
+# How long a refusal is remembered at most: long enough for a flood of one token, too
+# short to matter to a sender whose token becomes valid a moment later.
+_LONGEST_REFUSAL = timedelta(seconds=5)
 
 # Each of them some hundred bytes; one sender has a handful of tokens.
 _MAX_VERDICTS = 1024
@@ -92,7 +92,7 @@ class Verdicts:
     Args:
         ask: Asks the other server about a token; what it raises is not kept.
         cache_seconds: How long a principal is kept, in seconds: that long a revoked
-            token is still accepted. 0 asks for every request.
+            token is still accepted. A refusal is kept for 5 at most; 0 keeps neither.
         wait_seconds: The longest that ``ask`` takes, in seconds.
         now: The clock: aware, in UTC.
 
@@ -170,7 +170,7 @@ class Verdicts:
         verdict = self._ask(token)
         now = self._now()
         if isinstance(verdict, Refused):
-            until = now + timedelta(seconds=_REFUSAL_SECONDS)
+            until = now + min(self._kept_for, _LONGEST_REFUSAL)
             self._refused.keep(digest, now, until, verdict)
         else:
             until = now + self._kept_for
