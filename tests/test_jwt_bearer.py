@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import sys
@@ -134,6 +135,7 @@ def _confuse(secret: bytes) -> str:
 
 
 _PEM = build_pem(make_key("RS256"))
+_DER = base64.b64decode(b"".join(_PEM.splitlines()[1:-1]))
 _DEEP = '{"iss":' + "[" * 3000 + "]" * 3000 + "}"
 
 ATTACKS: dict[str, tuple[str, str]] = {
@@ -154,6 +156,7 @@ ATTACKS: dict[str, tuple[str, str]] = {
     ),
     "HMAC by the public key as PEM": (_confuse(_PEM), "wrong-algorithm"),
     "the same without final newline": (_confuse(_PEM.rstrip()), "wrong-algorithm"),
+    "HMAC by the public key as DER": (_confuse(_DER), "wrong-algorithm"),
     "HMAC by the public key as JWK": (
         _confuse(spell(build_jwk(make_key("RS256"), "RS256", alg="RS256"))),
         "wrong-algorithm",
@@ -178,6 +181,10 @@ ATTACKS: dict[str, tuple[str, str]] = {
         "forbidden-header",
     ),
     "embedded x5c": (build_token(build_header(x5c=["MIIB"])), "forbidden-header"),
+    "jku of a cloud's metadata": (
+        build_token(build_header(jku="http://169.254.169.254/latest/meta-data")),
+        "forbidden-header",
+    ),
     "kid as a path": (build_token(build_header(kid="../../dev/null")), "unknown-key"),
     "kid as a query": (build_token(build_header(kid="x' OR 1=1--")), "unknown-key"),
     "kid with NUL": (build_token(build_header(kid="ES256\0")), "unknown-key"),
