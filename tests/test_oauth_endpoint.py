@@ -783,6 +783,57 @@ def test_the_requests_of_the_smart_test_kit_are_answered_as_it_wants(
     check_success(ask(endpoint, assertion(jwts[0], scope=scope)), scope)
 
 
+# The Bulk Data test suite of SMART Health IT, "Token endpoint".
+# -- https://github.com/smart-on-fhir/bdt
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"grant_type": None}, "invalid_request"),
+        ({"grant_type": "invalid test value"}, "unsupported_grant_type"),
+        ({"client_assertion_type": None}, "invalid_client"),
+        ({"client_assertion_type": "invalid test value"}, "invalid_client"),
+        ({"client_assertion": None}, "invalid_client"),
+        ({"client_assertion": "invalid test value"}, "invalid_client"),
+        ({"aud": "test-bad-aud-value"}, "invalid_client"),
+        ({"iss": "test-iss-value"}, "invalid_client"),
+        ({"iss": "test-bad-client-id", "sub": "test-bad-client-id"}, "invalid_client"),
+        ({"jku": "test-bad-jku"}, "invalid_client"),
+        ({"scope": "invalid test value"}, "invalid_scope"),
+        ({"scope": "launch fhirUser"}, "invalid_scope"),
+        ({"scope": "system/Patient.unknownAction"}, "invalid_scope"),
+        ({"scope": "system/UnknownResource.rs"}, "invalid_scope"),
+        ({"scope": "system/Patient.write"}, "invalid_scope"),
+        ({"scope": "system/Patient.cud"}, "invalid_scope"),
+    ],
+    ids=str,
+)
+def test_the_requests_of_the_bulk_data_suite_are_refused(
+    changes: dict[str, Any], error: str
+) -> None:
+    """One thing is wrong in each; beside it the same request is right."""
+    claims = {name: changes[name] for name in ("iss", "sub", "aud") if name in changes}
+    header = {name: changes[name] for name in ("jku",) if name in changes}
+    changed = {n: text for n, text in changes.items() if n not in {*claims, *header}}
+    right = assertion(scope=SCOPES[0])
+    wrong = assertion(sign(build_claims(**claims), **header), scope=SCOPES[0])
+    endpoint = build_endpoint()
+
+    reply = ask(endpoint, {**wrong, **changed})
+    check(reply, 401 if error == "invalid_client" else 400, error)
+    if error != "invalid_scope":
+        check_success(ask(endpoint, right), SCOPES[0])
+
+
+@pytest.mark.parametrize("scope", [None, ""])
+def test_a_signed_request_without_a_scope_gets_all_of_its_client(
+    scope: str | None,
+) -> None:
+    """That suite wants a refusal; RFC 6749 section 3.3 leaves it to the server."""
+    check_success(ask(build_endpoint(), assertion(scope=scope)))
+
+
 # Whatever comes.
 
 TEXT = st.text(max_size=40)
