@@ -81,8 +81,10 @@ def test_rsa_keys_without_alg_serve_what_is_configured(algorithm: str) -> None:
     "jwk",
     [
         build_jwk(EC, d=encode_number(EC.private_numbers().private_value, 32)),
-        build_jwk(RSA, d="AQAB"),
-        build_jwk(RSA, p="AQAB"),
+        *(
+            build_jwk(RSA, **{name: "AQAB"})
+            for name in ("d", "p", "q", "dp", "dq", "qi", "oth", "priv")
+        ),
         {"kty": "oct", "k": encode(b"x" * 64)},
         {"kty": "oct", "k": encode(b"x" * 64), "alg": "RS256"},
         build_jwk(RSA, k=encode(b"x" * 64)),
@@ -156,6 +158,19 @@ def test_a_key_that_cannot_verify_is_left_out(
     """Others of the set may be needed, so the set is taken without it."""
     assert parse(GOOD, {**jwk, "kid": "x"}) == {"good": "ES256"}
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "is_taken"), [(2047, False), (2048, True), (8192, True), (8193, False)]
+)
+def test_an_rsa_key_has_a_smallest_and_a_largest_size(
+    bits: int, is_taken: bool
+) -> None:
+    """Weak below, and costly above."""
+    number = encode_number((1 << (bits - 1)) + 1)
+    key = {"kty": "RSA", "kid": "x", "e": "AQAB", "n": number}
+
+    assert parse(GOOD, key).get("x") == ("RS256" if is_taken else None)
 
 
 # To these, not every number is a power of 65537.

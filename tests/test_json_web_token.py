@@ -554,7 +554,7 @@ def test_what_nobody_foresaw_refuses_the_token(
         act(token)
     assert caught.value.code == "internal"
     [record] = caplog.records
-    assert record.levelno == logging.ERROR
+    assert (record.name, record.levelno) == ("redox_wsgi", logging.ERROR)
     assert "OverflowError" in caplog.text
     assert "canary" not in caplog.text
 

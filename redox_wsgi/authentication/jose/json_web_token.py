@@ -243,7 +243,7 @@ def check_claims(
     now: datetime,
     leeway: float,
     max_lifetime: float,
-    required: Collection[str] = ("iss", "aud", "exp"),
+    required: Collection[str] = (),
 ) -> None:
     """Check the claims of a verified token: by whom, for whom, and when.
 
