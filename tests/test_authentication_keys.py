@@ -68,6 +68,14 @@ def test_a_key_serves_one_algorithm(jwk: Any, algorithm: str) -> None:
     assert parse({**jwk, "kid": "x"}) == {"x": algorithm}
 
 
+def test_a_coordinate_may_begin_with_zeros() -> None:
+    """It has the full size of the curve all the same; a modulus never does."""
+    keys = (ec.generate_private_key(ec.SECP256R1()) for _ in range(20_000))
+    key = next(k for k in keys if k.public_key().public_numbers().x < 1 << 248)
+
+    assert parse(build_jwk(key, "x")) == {"x": "ES256"}
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "PS512"])
 def test_rsa_keys_without_alg_serve_what_is_configured(algorithm: str) -> None:
     """Many issuers leave it out; it must not be the token that says it."""
@@ -310,6 +318,11 @@ PRIVATE_PEM = EC.private_bytes(
     serialization.NoEncryption(),
 )
 PEM = build_pem(EC)
+# A key of the kind 1.2.3.4.
+UNKNOWN_PEM = """-----BEGIN PUBLIC KEY-----
+MAswBQYDKgMEAwIAAA==
+-----END PUBLIC KEY-----
+"""
 
 
 @pytest.mark.parametrize(
@@ -339,6 +352,8 @@ PEM = build_pem(EC)
         {"a": (build_pem(make_key("RS256", bits=1024)), "RS256")},
         {"a": (build_pem(ec.generate_private_key(ec.SECP256K1())), "ES256")},
         {"a": (build_pem(ed25519.Ed25519PrivateKey.generate()), "EdDSA")},
+        {"a": (build_pem(ed25519.Ed25519PrivateKey.generate()), "RS256")},
+        {"a": (UNKNOWN_PEM, "ES256")},
         {"a": (PEM, "ES256"), "b": (PRIVATE_PEM, "ES256")},
     ],
 )
