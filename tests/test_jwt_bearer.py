@@ -520,6 +520,16 @@ def test_a_token_is_taken_once_where_that_is_asked_for() -> None:
     assert caught.value.code == "replayed-token"
 
 
+@pytest.mark.parametrize("name", ["sub", "client_id", "iat", "jti"])
+def test_a_token_that_counts_once_needs_all_claims_the_more(name: str) -> None:
+    """The store does not stand in for the profile."""
+    token = build_token(claims=build_claims(**{name: None}))
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        ask(token, replay_store=Store(True))
+    assert caught.value.code == "missing-claim"
+
+
 def test_only_right_tokens_reach_the_store() -> None:
     """Otherwise anybody could use up the jti of another."""
     store = Store(True)
@@ -662,6 +672,7 @@ def test_tokens_of_other_libraries_are_taken(algorithm: str) -> None:
         {"max_lifetime": None},
         {"max_lifetime": float("inf")},
         {"max_lifetime": 10**400},
+        {"max_lifetime": 366 * 24 * 3600 + 1},
         {"replay_store": set},
         {"replay_store": []},
         {"now": NOW},
@@ -680,6 +691,32 @@ def test_the_limits_themselves_are_taken() -> None:
     for leeway, max_lifetime in ((0, 1), (300, 366 * 24 * 3600), (0.5, 1.5)):
         assert build_bearer(leeway=leeway, max_lifetime=max_lifetime)
     assert build_bearer(audience=(AUDIENCE, "other"), clients={"client-1"}, scopes=())
+
+
+def test_what_a_caller_changes_later_changes_nothing() -> None:
+    """Who is let in was decided when the application started."""
+    lists: dict[str, list[str]] = {
+        "audience": [AUDIENCE],
+        "accepted_types": ["at+jwt"],
+        "clients": ["client-1"],
+        "scopes": [],
+    }
+    bearer = build_bearer(**lists)
+    for name, added in zip(lists, ["other", "x+jwt", "client-2", "a"], strict=True):
+        lists[name].append(added)
+
+    def try_token(media_type: str = "at+jwt", **claims: str) -> str:
+        token = build_token(build_header(typ=media_type), build_claims(**claims))
+        environ = build_environ(headers={"authorization": f"Bearer {token}"})
+        try:
+            return bearer.authenticate(Request(environ)).subject
+        except AuthenticationFailed as refusal:
+            return refusal.code
+
+    assert try_token() == "client-1"
+    assert try_token(aud="other") == "wrong-audience"
+    assert try_token("x+jwt") == "wrong-type"
+    assert try_token(client_id="client-2") == "unknown-client"
 
 
 def test_clocks_may_disagree_a_little() -> None:

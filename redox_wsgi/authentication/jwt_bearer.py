@@ -39,10 +39,9 @@ from redox_wsgi.request import Request
 
 SCHEME = "jwt"
 
-# What the profile for access tokens demands, and what is demanded of any other token.
+# What the profile for access tokens demands besides the three that any token needs.
 # -- https://www.rfc-editor.org/rfc/rfc9068#section-2.2
-_REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
-_REQUIRED_OF_ANY = ("iss", "exp", "aud")
+_REQUIRED = ("sub", "client_id", "iat", "jti")
 
 # Claims of ID tokens and of logout tokens, which no access token has.
 # -- https://openid.net/specs/openid-connect-core-1_0.html#IDToken and
@@ -141,7 +140,7 @@ class JwtBearer:
 
     def _list_required(self, token: UnverifiedToken) -> tuple[str, ...]:
         is_access_token = token.media_type == "application/at+jwt"
-        required = _REQUIRED if is_access_token else _REQUIRED_OF_ANY
+        required = _REQUIRED if is_access_token else ()
         return required if self._replay_store is None else (*required, "jti")
 
     def _check_client(self, claims: Mapping[str, Any]) -> str:

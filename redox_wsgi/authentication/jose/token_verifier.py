@@ -88,7 +88,7 @@ class TokenVerifier:
 
         Args:
             token: As ``read`` returns it.
-            required: The claims that must be there.
+            required: The claims that must be there besides ``iss``, ``aud``, ``exp``.
 
         Raises:
             AuthenticationFailed: The signature or a claim is wrong.
