@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -273,7 +274,9 @@ def test_a_set_answers_for_its_keys_only() -> None:
     """By the exact kid; without one only if there is no choice."""
     several = StaticKeySet(json.dumps(build_key_set("ES256", "RS256")))
     single = StaticKeySet(json.dumps(build_key_set("ES256")).encode())
-    unnamed = StaticKeySet({"keys": [build_jwk(EC)]})
+    unnamed = StaticKeySet(
+        MappingProxyType({"keys": [MappingProxyType(build_jwk(EC))]})
+    )
 
     assert several.get("RS256").key == RSA.public_key()
     assert single.get(None) == single.get("ES256") == unnamed.get(None)
