@@ -19,6 +19,7 @@ from redox_wsgi.authentication.jose.json_web_token import (
 )
 from redox_wsgi.authentication.jose.token_verifier import (
     TokenVerifier,
+    check_scopes,
     check_texts,
 )
 from redox_wsgi.authentication.keys import KeySet
@@ -32,7 +33,6 @@ from redox_wsgi.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InsufficientScope,
-    is_scope,
 )
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request
@@ -100,9 +100,7 @@ class JwtBearer:
             now=now,
         )
         self._clients = None if clients is None else check_texts("clients", clients)
-        self._scopes = check_texts("scopes", scopes, at_least=0)
-        if not all(is_scope(name) and " " not in name for name in self._scopes):
-            raise ConfigurationError("A scope is ASCII without blanks and quotes.")
+        self._scopes = check_scopes(scopes)
         types = [normalise_type(media_type) for media_type in accepted_types]
         if "application/jwt" in types and not (self._clients or self._scopes):
             raise ConfigurationError(

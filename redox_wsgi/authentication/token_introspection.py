@@ -18,18 +18,16 @@ from urllib.parse import quote_plus
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import parse_object
-from redox_wsgi.authentication.jose.json_web_token import MAX_LEEWAY_SECONDS
-from redox_wsgi.authentication.jose.token_verifier import check_texts
+from redox_wsgi.authentication.jose.token_verifier import check_scopes, check_texts
 from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
 from redox_wsgi.authentication.outgoing.verdicts import (
     Accepted,
     Refused,
     Verdict,
     Verdicts,
-    check_scopes,
     lacks_scopes,
 )
-from redox_wsgi.authentication.settings import check_seconds
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS, check_seconds
 from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.principal import Principal

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import decode_base64url
-from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS, check_clock
 from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.oauth.clients import ClientRegistry, check_is_registry
@@ -32,7 +32,6 @@ SALT = "redox_wsgi.access-token.v1"
 
 DEFAULT_LIFETIME_SECONDS = 300
 MAX_LIFETIME_SECONDS = 3600
-MAX_LEEWAY_SECONDS = 300
 MIN_KEY_BYTES = 32
 
 # Exactly one dot, and a signature of 32 bytes in its one canonical spelling: the signer

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redox_wsgi.authentication.jose.json_web_token import (
-    MAX_LEEWAY_SECONDS,
     UnverifiedToken,
     check_claims,
     normalise_type,
 )
 from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import check_jwt_is_installed, is_key_id
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.oauth.clients import Client, ClientRegistry, find_client
 from redox_wsgi.oauth.settings import check_seconds

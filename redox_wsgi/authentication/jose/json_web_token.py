@@ -28,9 +28,6 @@ from redox_wsgi.errors import (
 #: What a server takes as one header, about; a longer token could not arrive.
 MAX_TOKEN_CHARACTERS = 8192
 
-#: The largest ``leeway`` for clocks that disagree, in seconds.
-MAX_LEEWAY_SECONDS = 300
-
 # Never decrypted: an encrypted token has five parts.
 # -- https://www.rfc-editor.org/rfc/rfc7515#section-7.1
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
