@@ -21,7 +21,12 @@ from redox_wsgi.authentication.jose.encoding import decode_base64url
 from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS, check_clock
 from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
-from redox_wsgi.oauth.clients import ClientRegistry, check_is_registry
+from redox_wsgi.oauth.clients import (
+    NOBODY,
+    ClientRegistry,
+    check_is_registry,
+    find_client,
+)
 from redox_wsgi.oauth.settings import check_seconds
 from redox_wsgi.principal import Principal
 
@@ -154,8 +159,8 @@ class TokenService:
             raise AuthenticationFailed("access-token-of-the-future")
         if payload.aud != self.audience:
             raise AuthenticationFailed("wrong-audience")
-        client = self._clients.get(payload.client_id)
-        if client is None:
+        client = find_client(self._clients, payload.client_id)
+        if client is NOBODY:
             raise AuthenticationFailed("unknown-client")
         claims: dict[str, Any] = {
             "aud": payload.aud,
