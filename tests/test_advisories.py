@@ -94,7 +94,7 @@ def server() -> Iterator[JsonServer]:
 # The token endpoint.
 
 
-@pytest.mark.parametrize("secret", ["", " ", "\t\n", None, b"x"])
+@pytest.mark.parametrize("secret", ["", " ", "\t\n", "x\n", "\u00e9", None, b"x"])
 def test_a_secret_that_was_never_set_has_no_hash(secret: Any) -> None:
     """Of an unset variable, it would let anybody in who knows the client's ID."""
     with pytest.raises(ConfigurationError, match="client secret is text"):
@@ -171,6 +171,28 @@ def test_no_document_hangs_on_the_error_that_refuses_it(
 
     for error in list_chain(caught.value):
         held = [error.args, getattr(error, "doc", ""), getattr(error, "object", "")]
+        assert CANARY not in repr(held)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        hash_secret,
+        build_tokens,
+        Clients.from_json,
+        lambda secret: ClientCredentials("ours", secret),
+        lambda secret: ClientCredentials(secret, CANARY),
+    ],
+)
+def test_no_secret_hangs_on_the_error_that_refuses_it(
+    build: Callable[[str], object],
+) -> None:
+    """A variable with bytes that are no text has half a surrogate pair in it."""
+    with pytest.raises(ConfigurationError) as caught:
+        build(f"{CANARY * 2}\udcff")
+
+    for error in list_chain(caught.value):
+        held = [error.args, getattr(error, "object", "")]
         assert CANARY not in repr(held)
 
 
@@ -438,6 +460,11 @@ def sign_by_aws(**settings: Any) -> AwsSigV4:
         (AssertionRules, {"audiences": URL, "algorithms": [["RS384"]]}),
         (Client, {"client_id": "x", "key_set": build_public_keys()}),
         (Client, {"client_id": "x", "key_set": ""}),
+        (Client, {"client_id": "x", "secret_hashes": ["0" * 64], "scopes": [["x"]]}),
+        (Client, {"client_id": "x", "secret_hashes": ["0" * 64], "grants": [{}]}),
+        (Client, {"client_id": "x", "secret_hashes": [0]}),
+        (Clients, {"clients": None}),
+        (Clients.from_json, {"document": {"clients": []}}),
         (ClientCredentials, {"client_id": "x", "client_secret": 1}),
         (ClientCredentials, {"client_id": ["x"], "client_secret": "x"}),
         (describe, {"url": "https://user:password@ours.example/oauth/token"}),

@@ -235,6 +235,7 @@ WRONG = AuthenticationFailed("wrong")
 MALFORMED = AuthenticationFailed("malformed-credentials")
 UNSCOPED = InsufficientScope("scope")
 DOWN = AuthenticatorUnavailable("down")
+DOWN_TOO = AuthenticatorUnavailable("down-too")
 TOO_LARGE = BodyTooLarge("body-too-large")
 
 
@@ -257,6 +258,7 @@ def test_all_of_returns_the_first_principal_with_the_others() -> None:
         ([DOWN, UNSCOPED], UNSCOPED),
         ([DOWN, FIRST], DOWN),
         ([FIRST, DOWN], DOWN),
+        ([DOWN, DOWN_TOO], DOWN),
         ([FIRST, TOO_LARGE], TOO_LARGE),
     ],
 )
@@ -266,6 +268,33 @@ def test_all_of_refuses_what_one_refuses(answers: list[Any], raised: Exception) 
         ask(AllOf(*map(Fixed, answers)))
 
     assert caught.value is raised
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "headers", "code"),
+    [
+        ([FIRST], [], {}, NO_CREDENTIALS),
+        ([], [FIRST], {}, NO_CREDENTIALS),
+        ([FIRST], [SECOND], {}, NO_CREDENTIALS),
+        ([], [], {}, "wrong-verification-token"),
+        ([FIRST], [], {"verification_token": "wrong"}, "wrong-verification-token"),
+        ([DOWN], [FIRST], {}, "wrong-verification-token"),
+        ([FIRST], [DOWN], {}, "wrong-verification-token"),
+        ([FIRST], [WRONG], {}, "wrong-verification-token"),
+        ([FIRST], [UNSCOPED], {}, "wrong-verification-token"),
+        ([FIRST], [TOO_LARGE], {}, "wrong-verification-token"),
+    ],
+)
+def test_all_of_takes_a_bearer_for_anothers_only_if_all_others_are_proved(
+    before: list[Any], after: list[Any], headers: dict[str, str], code: str
+) -> None:
+    """Then it is no wrong verification token, but there is none either."""
+    token = VerificationToken(TOKEN)
+    parts: list[Any] = [*map(Fixed, before), token, *map(Fixed, after)]
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        ask(AllOf(*parts), authorization="Bearer other", **headers)
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize(
@@ -297,6 +326,7 @@ def test_any_of_accepts_what_one_accepts(
         ([WRONG, UNSCOPED], WRONG),
         ([WRONG, DOWN], DOWN),
         ([DOWN, NONE], DOWN),
+        ([DOWN, DOWN_TOO], DOWN),
         ([MALFORMED, FIRST], MALFORMED),
         ([TOO_LARGE, FIRST], TOO_LARGE),
     ],

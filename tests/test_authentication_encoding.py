@@ -20,6 +20,12 @@ def test_any_octets_survive_their_encoding(octets: bytes) -> None:
     assert decode_base64url(encode(octets)) == octets
 
 
+@pytest.mark.parametrize("text", ["", "AA", "AAA", "AAAX", "AAAXXXXX", "-_-_"])
+def test_a_text_is_read_to_its_end(text: str) -> None:
+    """Whichever character that is."""
+    assert encode(decode_base64url(text)) == text
+
+
 @settings(deadline=None)
 @given(text=st.text(st.sampled_from("AQgwZ09+/-_=.\n é"), max_size=9))
 def test_no_two_texts_decode_to_the_same_octets(text: str) -> None:
@@ -81,6 +87,16 @@ def test_json_of_which_programs_disagree_is_refused(document: bytes) -> None:
     """Always by a ValueError: no RecursionError, no OverflowError."""
     with pytest.raises(ValueError, match=r"^This is no JSON object of one meaning"):
         parse_object(document)
+
+
+@pytest.mark.parametrize("one", [b"[]", b"{}"])
+def test_brackets_are_counted_before_anything_is_parsed(one: bytes) -> None:
+    """Not how deep they are: what Python bears differs between its versions."""
+    most = b'{"a":[' + b",".join([one] * 898) + b"]}"
+    assert len(parse_object(most)["a"]) == 898
+
+    with pytest.raises(ValueError, match="one meaning"):
+        parse_object(most.replace(b"[", b"[" + one + b",", 1))
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)

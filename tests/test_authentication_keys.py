@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -67,6 +69,14 @@ def test_a_key_serves_one_algorithm(jwk: Any, algorithm: str) -> None:
     assert parse({**jwk, "kid": "x"}) == {"x": algorithm}
 
 
+def test_a_coordinate_may_begin_with_zeros() -> None:
+    """It has the full size of the curve all the same; a modulus never does."""
+    keys = (ec.generate_private_key(ec.SECP256R1()) for _ in range(20_000))
+    key = next(k for k in keys if k.public_key().public_numbers().x < 1 << 248)
+
+    assert parse(build_jwk(key, "x")) == {"x": "ES256"}
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "PS512"])
 def test_rsa_keys_without_alg_serve_what_is_configured(algorithm: str) -> None:
     """Many issuers leave it out; it must not be the token that says it."""
@@ -80,8 +90,10 @@ def test_rsa_keys_without_alg_serve_what_is_configured(algorithm: str) -> None:
     "jwk",
     [
         build_jwk(EC, d=encode_number(EC.private_numbers().private_value, 32)),
-        build_jwk(RSA, d="AQAB"),
-        build_jwk(RSA, p="AQAB"),
+        *(
+            build_jwk(RSA, **{name: "AQAB"})
+            for name in ("d", "p", "q", "dp", "dq", "qi", "oth", "priv")
+        ),
         {"kty": "oct", "k": encode(b"x" * 64)},
         {"kty": "oct", "k": encode(b"x" * 64), "alg": "RS256"},
         build_jwk(RSA, k=encode(b"x" * 64)),
@@ -157,22 +169,50 @@ def test_a_key_that_cannot_verify_is_left_out(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize(
+    ("bits", "is_taken"), [(2047, False), (2048, True), (8192, True), (8193, False)]
+)
+def test_an_rsa_key_has_a_smallest_and_a_largest_size(
+    bits: int, is_taken: bool
+) -> None:
+    """Weak below, and costly above."""
+    number = encode_number((1 << (bits - 1)) + 1)
+    key = {"kty": "RSA", "kid": "x", "e": "AQAB", "n": number}
+
+    assert parse(GOOD, key).get("x") == ("RS256" if is_taken else None)
+
+
+# To these, not every number is a power of 65537.
+ROCA = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+
+
+def find_modulus(stranger: int | None = None) -> int:
+    """Find an odd number of 2048 bits that is a power to all primes but one."""
+    product = math.prod(ROCA)
+    modulus = 0
+    for prime in ROCA:
+        powers = {pow(65537, exponent, prime) for exponent in range(prime)}
+        others = set(range(1, prime)) - powers
+        residue = min(others) if prime == stranger else pow(65537, 5, prime)
+        rest = product // prime
+        modulus += residue * rest * pow(rest, -1, prime)
+    modulus += (2**2048 // product - 1 - modulus // product) * product
+    return modulus if modulus % 2 else modulus - product
+
+
 def test_a_key_that_a_weak_chip_made_is_left_out() -> None:
     """Anybody can compute its private part out of a modulus of this form (ROCA)."""
-    product = 1
-    for prime in (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61,
-                  67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137,
-                  139, 149, 151, 157, 163, 167):  # fmt: skip
-        product *= prime
-    modulus = pow(65537, 5, product) + product * (1 << 1850)
-    while modulus.bit_length() < 2048:
-        modulus += product * (1 << 1835)
-    modulus += product if modulus % 2 == 0 else 0
-    weak = {"kty": "RSA", "kid": "x", "e": "AQAB", "n": encode_number(modulus)}
-    strong = {**weak, "n": encode_number(modulus + 2)}
+    weak = {"kty": "RSA", "kid": "x", "e": "AQAB", "n": encode_number(find_modulus())}
 
     assert parse(GOOD, weak) == {"good": "ES256"}
-    assert parse(GOOD, strong) == {"good": "ES256", "x": "RS256"}
+
+
+@pytest.mark.parametrize("prime", ROCA)
+def test_a_key_that_such_a_chip_cannot_have_made_is_taken(prime: int) -> None:
+    """One prime is enough to tell; most keys fail at many."""
+    number = encode_number(find_modulus(prime))
+
+    assert parse({"kty": "RSA", "kid": "x", "e": "AQAB", "n": number}) == {"x": "RS256"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +274,9 @@ def test_a_set_answers_for_its_keys_only() -> None:
     """By the exact kid; without one only if there is no choice."""
     several = StaticKeySet(json.dumps(build_key_set("ES256", "RS256")))
     single = StaticKeySet(json.dumps(build_key_set("ES256")).encode())
-    unnamed = StaticKeySet({"keys": [build_jwk(EC)]})
+    unnamed = StaticKeySet(
+        MappingProxyType({"keys": [MappingProxyType(build_jwk(EC))]})
+    )
 
     assert several.get("RS256").key == RSA.public_key()
     assert single.get(None) == single.get("ES256") == unnamed.get(None)
@@ -279,6 +321,11 @@ PRIVATE_PEM = EC.private_bytes(
     serialization.NoEncryption(),
 )
 PEM = build_pem(EC)
+# A key of the kind 1.2.3.4.
+UNKNOWN_PEM = """-----BEGIN PUBLIC KEY-----
+MAswBQYDKgMEAwIAAA==
+-----END PUBLIC KEY-----
+"""
 
 
 @pytest.mark.parametrize(
@@ -308,6 +355,8 @@ PEM = build_pem(EC)
         {"a": (build_pem(make_key("RS256", bits=1024)), "RS256")},
         {"a": (build_pem(ec.generate_private_key(ec.SECP256K1())), "ES256")},
         {"a": (build_pem(ed25519.Ed25519PrivateKey.generate()), "EdDSA")},
+        {"a": (build_pem(ed25519.Ed25519PrivateKey.generate()), "RS256")},
+        {"a": (UNKNOWN_PEM, "ES256")},
         {"a": (PEM, "ES256"), "b": (PRIVATE_PEM, "ES256")},
     ],
 )

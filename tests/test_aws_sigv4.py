@@ -8,6 +8,7 @@ import hmac
 import io
 import logging
 import pickle
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -203,6 +204,12 @@ SIGNED: dict[str, tuple[str, Any]] = {
         "unsigned-payload",
         change(HTTP_X_AMZ_CONTENT_SHA256="A" * 64),
     ),
+    "hash with something behind it": (
+        "unsigned-payload",
+        lambda environ: {
+            "HTTP_X_AMZ_CONTENT_SHA256": environ["HTTP_X_AMZ_CONTENT_SHA256"] + "0"
+        },
+    ),
     "other path": ("wrong-signature", change(RAW_URI="/redo")),
     "path of another case": ("wrong-signature", change(RAW_URI="/Redox")),
     "other query": ("wrong-signature", change(RAW_URI="/redox?x=1")),
@@ -334,9 +341,10 @@ def test_a_host_is_compared_without_case_and_signed_in_either_spelling() -> None
 def test_an_absolute_target_counts_from_its_path(scheme: str) -> None:
     """As a proxy may send it: gunicorn and waitress hand it over as it came."""
     environ = build_signed_environ()
-    environ["RAW_URI"] = f"{scheme}://{HOST}/redox"
+    for host in (HOST, HOST.upper()):
+        environ["RAW_URI"] = f"{scheme}://{host}/redox"
+        assert ask(environ) == ACCESS_KEY
 
-    assert ask(environ) == ACCESS_KEY
     del environ["HTTP_HOST"]
     assert refuse(environ) == "unexpected-host"
 
@@ -453,6 +461,29 @@ def test_an_unknown_access_key_takes_as_much_work_as_a_known_one(
     assert len(digests) == forms + 4
 
 
+def test_the_secret_of_an_unknown_access_key_opens_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even if somebody guessed it."""
+    monkeypatch.setattr(secrets, "token_bytes", lambda _: SECRET.encode())
+    environ = build_signed_environ(access_key="AKIDOTHER")
+
+    assert refuse(environ) == "unknown-access-key"
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_a_clock_may_differ_by_what_is_configured_and_no_more(direction: int) -> None:
+    """To the second, in either direction."""
+    environ = build_signed_environ()
+    signed_at = datetime.fromisoformat(environ["HTTP_X_AMZ_DATE"])
+
+    def read_clock(seconds: int) -> dict[str, Any]:
+        return {"now": lambda: signed_at + direction * timedelta(seconds=seconds)}
+
+    assert ask(environ, **read_clock(300)) == ACCESS_KEY
+    assert refuse(environ, **read_clock(301)) == "clock-skew"
+
+
 def test_signing_keys_are_kept_but_not_without_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -508,6 +539,23 @@ def test_any_spelling_that_botocore_signs_is_accepted(
     environ["RAW_URI"] = target
 
     assert ask(environ, service=service) == ACCESS_KEY
+
+
+@pytest.mark.parametrize(
+    ("query", "forms"),
+    [
+        (b"", (b"",)),
+        (b"b&a=1", (b"a=1&b=",)),
+        (b"a=%2F", (b"a=%2F",)),
+        (b"a=/", (b"a=%2F", b"a=/")),
+        (b"%61=~", (b"a=~", b"%61=~")),
+    ],
+)
+def test_forms_of_a_query_are_tried_only_where_they_differ(
+    query: bytes, forms: tuple[bytes, ...]
+) -> None:
+    """Encoded afresh first; a slash is a character like any other here."""
+    assert list_canonical_queries(query) == forms
 
 
 @pytest.mark.parametrize(
@@ -764,6 +812,9 @@ def test_all_of_wants_the_token_too() -> None:
         {"expected_hosts": []},
         {"expected_hosts": None},
         {"expected_hosts": [None]},
+        {"expected_hosts": [HOST, ""]},
+        {"expected_hosts": {HOST}},
+        {"expected_hosts": 5},
         {"expected_hosts": "https://hooks.example.org"},
         {"expected_hosts": "a.org, b.org"},
         {"max_skew": 0},

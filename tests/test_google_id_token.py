@@ -106,7 +106,7 @@ def test_an_account_may_be_listed_by_its_number() -> None:
         ({"iat": None}, "missing-claim"),
         ({"exp": None}, "missing-claim"),
         ({"exp": TIME - 60}, "expired-token"),
-        ({"exp": TIME + 3601}, "long-lived-token"),
+        ({"exp": TIME + 3661}, "long-lived-token"),
         ({"nbf": TIME + 61}, "early-token"),
         ({"typ": "at+jwt"}, "wrong-type"),
         ({"algorithm": "RS384"}, "wrong-algorithm"),

@@ -440,6 +440,9 @@ def test_no_body_with_one_altered_byte_is_accepted(
         (SECRET, {"max_skew": True}),
         (SECRET, {"max_skew": "300"}),
         (SECRET, {"max_skew": 10**10}),
+        (SECRET, {"max_skew": 901}),
+        ({SECRET}, {}),
+        (5, {}),
         (SECRET, {"signed_parts": b"."}),
         (SECRET, {"now": NOW}),
         (SECRET, {"replay_store": MemoryReplayStore()}),
@@ -455,6 +458,14 @@ def test_a_wrong_setting_stops_at_construction(
 
     assert "canary" not in str(caught.value)
     assert len(str(caught.value)) > 20
+
+
+def test_the_limits_themselves_are_taken(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a word."""
+    for max_skew in (1, 900):
+        assert build_authenticator("x" * 32, max_skew=max_skew)
+
+    assert caplog.records == []
 
 
 def test_a_short_secret_warns(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import sys
@@ -134,6 +135,7 @@ def _confuse(secret: bytes) -> str:
 
 
 _PEM = build_pem(make_key("RS256"))
+_DER = base64.b64decode(b"".join(_PEM.splitlines()[1:-1]))
 _DEEP = '{"iss":' + "[" * 3000 + "]" * 3000 + "}"
 
 ATTACKS: dict[str, tuple[str, str]] = {
@@ -154,6 +156,7 @@ ATTACKS: dict[str, tuple[str, str]] = {
     ),
     "HMAC by the public key as PEM": (_confuse(_PEM), "wrong-algorithm"),
     "the same without final newline": (_confuse(_PEM.rstrip()), "wrong-algorithm"),
+    "HMAC by the public key as DER": (_confuse(_DER), "wrong-algorithm"),
     "HMAC by the public key as JWK": (
         _confuse(spell(build_jwk(make_key("RS256"), "RS256", alg="RS256"))),
         "wrong-algorithm",
@@ -178,6 +181,10 @@ ATTACKS: dict[str, tuple[str, str]] = {
         "forbidden-header",
     ),
     "embedded x5c": (build_token(build_header(x5c=["MIIB"])), "forbidden-header"),
+    "jku of a cloud's metadata": (
+        build_token(build_header(jku="http://169.254.169.254/latest/meta-data")),
+        "forbidden-header",
+    ),
     "kid as a path": (build_token(build_header(kid="../../dev/null")), "unknown-key"),
     "kid as a query": (build_token(build_header(kid="x' OR 1=1--")), "unknown-key"),
     "kid with NUL": (build_token(build_header(kid="ES256\0")), "unknown-key"),
@@ -513,6 +520,16 @@ def test_a_token_is_taken_once_where_that_is_asked_for() -> None:
     assert caught.value.code == "replayed-token"
 
 
+@pytest.mark.parametrize("name", ["sub", "client_id", "iat", "jti"])
+def test_a_token_that_counts_once_needs_all_claims_the_more(name: str) -> None:
+    """The store does not stand in for the profile."""
+    token = build_token(claims=build_claims(**{name: None}))
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        ask(token, replay_store=Store(True))
+    assert caught.value.code == "missing-claim"
+
+
 def test_only_right_tokens_reach_the_store() -> None:
     """Otherwise anybody could use up the jti of another."""
     store = Store(True)
@@ -655,6 +672,7 @@ def test_tokens_of_other_libraries_are_taken(algorithm: str) -> None:
         {"max_lifetime": None},
         {"max_lifetime": float("inf")},
         {"max_lifetime": 10**400},
+        {"max_lifetime": 366 * 24 * 3600 + 1},
         {"replay_store": set},
         {"replay_store": []},
         {"now": NOW},
@@ -673,6 +691,32 @@ def test_the_limits_themselves_are_taken() -> None:
     for leeway, max_lifetime in ((0, 1), (300, 366 * 24 * 3600), (0.5, 1.5)):
         assert build_bearer(leeway=leeway, max_lifetime=max_lifetime)
     assert build_bearer(audience=(AUDIENCE, "other"), clients={"client-1"}, scopes=())
+
+
+def test_what_a_caller_changes_later_changes_nothing() -> None:
+    """Who is let in was decided when the application started."""
+    lists: dict[str, list[str]] = {
+        "audience": [AUDIENCE],
+        "accepted_types": ["at+jwt"],
+        "clients": ["client-1"],
+        "scopes": [],
+    }
+    bearer = build_bearer(**lists)
+    for name, added in zip(lists, ["other", "x+jwt", "client-2", "a"], strict=True):
+        lists[name].append(added)
+
+    def try_token(media_type: str = "at+jwt", **claims: str) -> str:
+        token = build_token(build_header(typ=media_type), build_claims(**claims))
+        environ = build_environ(headers={"authorization": f"Bearer {token}"})
+        try:
+            return bearer.authenticate(Request(environ)).subject
+        except AuthenticationFailed as refusal:
+            return refusal.code
+
+    assert try_token() == "client-1"
+    assert try_token(aud="other") == "wrong-audience"
+    assert try_token("x+jwt") == "wrong-type"
+    assert try_token(client_id="client-2") == "unknown-client"
 
 
 def test_clocks_may_disagree_a_little() -> None:

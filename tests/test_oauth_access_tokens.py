@@ -168,6 +168,21 @@ def test_a_removed_client_can_use_no_token_any_more() -> None:
     assert build_tokens(clients=Clients([less])).verify(token).scopes == {SCOPES[0]}
 
 
+def test_another_client_does_not_bring_a_removed_one_back() -> None:
+    """A registry may compare without regard to case."""
+    other = Client(client_id="REDOX", secret_hashes=("0" * 64,))
+
+    class Loose:
+        """Finds a client by its ID in capitals."""
+
+        def get(self, client_id: str) -> Client | None:
+            """Find a client."""
+            return other if client_id.upper() == "REDOX" else None
+
+    token = build_tokens().issue("redox", ())
+    expect_refusal(token, "unknown-client", clients=Loose())
+
+
 def test_a_registry_that_is_down_is_no_refusal() -> None:
     """Redox did nothing wrong."""
 

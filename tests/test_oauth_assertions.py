@@ -269,6 +269,8 @@ def test_a_right_assertion_is_accepted_once(algorithm: str) -> None:
         ({"exp": ISSUED_AT + 360}, {}),
         ({"exp": ISSUED_AT - 59}, {}),
         ({"iat": ISSUED_AT, "nbf": ISSUED_AT + 60}, {}),
+        ({"iat": ISSUED_AT - 60, "nbf": ISSUED_AT - 60}, {}),
+        ({"iat": ISSUED_AT, "exp": ISSUED_AT + 301}, {}),
         ({"aud": [URL]}, {}),
         ({}, {"jku": JKU}),
         ({}, {"typ": "client-authentication+jwt"}),
@@ -451,13 +453,13 @@ def test_other_algorithms_and_lifetimes_can_be_allowed() -> None:
 
 def test_without_pyjwt_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the application starts, and not for a request."""
-    clients = build_clients()
+    clients, tokens = build_clients(), build_tokens()
     monkeypatch.setitem(__import__("sys").modules, "jwt", None)
 
     with pytest.raises(ConfigurationError, match=r"redox_wsgi\[jwt\]"):
         TokenEndpoint(
             clients,
-            build_tokens(),
+            tokens,
             Forgetful(),
             assertions=AssertionRules(URL),
         )

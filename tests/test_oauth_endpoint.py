@@ -319,18 +319,21 @@ def test_every_outcome_takes_the_same_number_of_comparisons(
     headers: dict[str, str] | None, compared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that does not exist has as many secrets as one that does."""
-    lengths: list[int] = []
+    compared_hashes = compared_names = 0
     constant_time = hmac.compare_digest
 
-    def count(sent: Any, known: Any) -> bool:
-        lengths.append(len(sent))
-        return constant_time(sent, known)
+    def count(known: Any, sent: Any) -> bool:
+        nonlocal compared_hashes, compared_names
+        is_hash = len(sent) == 64
+        compared_hashes += is_hash
+        compared_names += not is_hash
+        return constant_time(known, sent)
 
     endpoint = build_endpoint()
     monkeypatch.setattr(hmac, "compare_digest", count)
     ask(endpoint, POSTED if headers is None else GRANT, headers)
 
-    assert lengths == [64] * compared
+    assert (compared_hashes, compared_names) == (compared, compared // 2)
 
 
 @pytest.mark.parametrize("client_id", ["plain", "smart", "nobody"])
@@ -338,7 +341,8 @@ def test_the_digest_that_fills_up_is_nobodys_secret(
     client_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if something equalled it, it would open nothing."""
-    monkeypatch.setattr(hmac, "compare_digest", lambda _, known: known == "0" * 64)
+    equal = ("0" * 64, client_id)
+    monkeypatch.setattr(hmac, "compare_digest", lambda _, known: known in equal)
 
     check(ask(build_endpoint(), GRANT, basic(client_id)), 401, "invalid_client")
 
@@ -777,6 +781,57 @@ def test_the_requests_of_the_smart_test_kit_are_answered_as_it_wants(
     # smart_backend_services_auth_request_success, with a JWT from above: none is burnt
     # smart_backend_services_auth_response_body: four members, expires_in a number
     check_success(ask(endpoint, assertion(jwts[0], scope=scope)), scope)
+
+
+# The Bulk Data test suite of SMART Health IT, "Token endpoint".
+# -- https://github.com/smart-on-fhir/bdt
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"grant_type": None}, "invalid_request"),
+        ({"grant_type": "invalid test value"}, "unsupported_grant_type"),
+        ({"client_assertion_type": None}, "invalid_client"),
+        ({"client_assertion_type": "invalid test value"}, "invalid_client"),
+        ({"client_assertion": None}, "invalid_client"),
+        ({"client_assertion": "invalid test value"}, "invalid_client"),
+        ({"aud": "test-bad-aud-value"}, "invalid_client"),
+        ({"iss": "test-iss-value"}, "invalid_client"),
+        ({"iss": "test-bad-client-id", "sub": "test-bad-client-id"}, "invalid_client"),
+        ({"jku": "test-bad-jku"}, "invalid_client"),
+        ({"scope": "invalid test value"}, "invalid_scope"),
+        ({"scope": "launch fhirUser"}, "invalid_scope"),
+        ({"scope": "system/Patient.unknownAction"}, "invalid_scope"),
+        ({"scope": "system/UnknownResource.rs"}, "invalid_scope"),
+        ({"scope": "system/Patient.write"}, "invalid_scope"),
+        ({"scope": "system/Patient.cud"}, "invalid_scope"),
+    ],
+    ids=str,
+)
+def test_the_requests_of_the_bulk_data_suite_are_refused(
+    changes: dict[str, Any], error: str
+) -> None:
+    """One thing is wrong in each; beside it the same request is right."""
+    claims = {name: changes[name] for name in ("iss", "sub", "aud") if name in changes}
+    header = {name: changes[name] for name in ("jku",) if name in changes}
+    changed = {n: text for n, text in changes.items() if n not in {*claims, *header}}
+    right = assertion(scope=SCOPES[0])
+    wrong = assertion(sign(build_claims(**claims), **header), scope=SCOPES[0])
+    endpoint = build_endpoint()
+
+    reply = ask(endpoint, {**wrong, **changed})
+    check(reply, 401 if error == "invalid_client" else 400, error)
+    if error != "invalid_scope":
+        check_success(ask(endpoint, right), SCOPES[0])
+
+
+@pytest.mark.parametrize("scope", [None, ""])
+def test_a_signed_request_without_a_scope_gets_all_of_its_client(
+    scope: str | None,
+) -> None:
+    """That suite wants a refusal; RFC 6749 section 3.3 leaves it to the server."""
+    check_success(ask(build_endpoint(), assertion(scope=scope)))
 
 
 # Whatever comes.

@@ -161,6 +161,9 @@ def test_a_token_without_a_scope_that_is_needed_is_a_403(
     token = tokens.issue("redox", granted)
     reply, received = deliver(SelfIssuedToken(tokens, scopes=SCOPES), bearer(token))
 
+    # What was given once only is kept.
+    once = deliver(SelfIssuedToken(tokens, scopes=iter(SCOPES)), bearer(token))[0]
+    assert once.status == reply.status
     if granted == SCOPES:
         assert (reply.status, len(received)) == (200, 1)
     else:

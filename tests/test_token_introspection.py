@@ -343,13 +343,34 @@ def test_a_refusal_is_kept_for_five_seconds(server: JsonServer, clock: Clock) ->
     assert (outcome(authenticator), len(server.asked)) == ("redox", 2)
 
 
-def test_nothing_is_kept_if_told_so(server: JsonServer, clock: Clock) -> None:
-    """Then a revoked token is refused at once."""
-    authenticator = build(server, clock, cache_seconds=0)
-    ask(authenticator)
-    ask(authenticator)
+def test_a_refusal_is_kept_no_longer_than_a_principal(
+    server: JsonServer, clock: Clock
+) -> None:
+    """Whoever wants to know sooner is told sooner."""
+    server.answer({"active": False})
+    authenticator = build(server, clock, cache_seconds=2)
+    assert outcome(authenticator) == "401 inactive-token"
+    clock.advance(1.9)
+    assert outcome(authenticator) == "401 inactive-token"
+    assert len(server.asked) == 1
 
+    clock.advance(0.1)
+    assert outcome(authenticator) == "401 inactive-token"
     assert len(server.asked) == 2
+
+
+def test_nothing_is_kept_if_told_so(server: JsonServer, clock: Clock) -> None:
+    """Then a revoked token is refused at once, and one that was early accepted."""
+    authenticator = build(server, clock, cache_seconds=0)
+    for answer, expected in [
+        (ACTIVE, "redox"),
+        ({"active": False}, "401 inactive-token"),
+        (ACTIVE, "redox"),
+    ]:
+        server.answer(answer)
+        assert outcome(authenticator) == expected
+
+    assert len(server.asked) == 3
 
 
 def test_a_flood_of_tokens_takes_bounded_room_and_pushes_out_no_good_one(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import parse_object
-from redox_wsgi.authentication.jose.token_verifier import check_texts
+from redox_wsgi.authentication.jose.token_verifier import check_scopes, check_texts
 from redox_wsgi.authentication.outgoing.fetching import (
     DEFAULT_TIMEOUT_SECONDS,
     Answer,
@@ -25,7 +25,6 @@ from redox_wsgi.authentication.outgoing.verdicts import (
     Refused,
     Verdict,
     Verdicts,
-    check_scopes,
     lacks_scopes,
 )
 from redox_wsgi.clock import utc_now

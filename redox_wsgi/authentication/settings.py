@@ -7,6 +7,9 @@ from datetime import datetime
 
 from redox_wsgi.errors import ConfigurationError
 
+#: The largest ``leeway`` for clocks that disagree, in seconds.
+MAX_LEEWAY_SECONDS = 300
+
 
 def check_seconds(name: str, value: object, least: float, most: float) -> None:
     """Raise ``ConfigurationError`` unless a setting is a number of seconds in range."""

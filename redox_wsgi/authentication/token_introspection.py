@@ -5,6 +5,7 @@ Do not put a token into an address or a log: it is sent in the body of a POST.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -17,18 +18,16 @@ from urllib.parse import quote_plus
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import parse_object
-from redox_wsgi.authentication.jose.json_web_token import MAX_LEEWAY_SECONDS
-from redox_wsgi.authentication.jose.token_verifier import check_texts
+from redox_wsgi.authentication.jose.token_verifier import check_scopes, check_texts
 from redox_wsgi.authentication.outgoing.fetching import DEFAULT_TIMEOUT_SECONDS, Fetcher
 from redox_wsgi.authentication.outgoing.verdicts import (
     Accepted,
     Refused,
     Verdict,
     Verdicts,
-    check_scopes,
     lacks_scopes,
 )
-from redox_wsgi.authentication.settings import check_seconds
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS, check_seconds
 from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.principal import Principal
@@ -43,6 +42,8 @@ SCHEME = "token-introspection"
 _MAX_BYTES = 64 * 1024
 
 _OK = 200
+
+_VSCHARS = re.compile(r"[ -~]+")
 
 # Up to the end of the year 9999: what a datetime can hold.
 _Moment = Annotated[float, msgspec.Meta(ge=0, lt=253402300800)]
@@ -70,13 +71,14 @@ class ClientCredentials:
     """How we prove ourselves to the server that we ask.
 
     Attributes:
-        client_id: Our name there.
-        client_secret: Our secret there.
+        client_id: Our name there: printable ASCII.
+        client_secret: Our secret there: printable ASCII.
         method: Where the two are sent: in the header ``Authorization: Basic``, or in
             the body.
 
     Raises:
-        ConfigurationError: One of them is empty, or there is no such method.
+        ConfigurationError: One of them is empty or something else, or there is no such
+            method.
 
     Spec:
         https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
@@ -88,7 +90,13 @@ class ClientCredentials:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        check_texts("client_id and client_secret", [self.client_id, self.client_secret])
+        # "VSCHAR = %x20-7E". What cannot be sent would be in the error that says so.
+        # -- https://www.rfc-editor.org/rfc/rfc6749#appendix-A.2
+        for text in (self.client_id, self.client_secret):
+            if not (isinstance(text, str) and _VSCHARS.fullmatch(text)):
+                raise ConfigurationError(
+                    "client_id and client_secret are printable ASCII, and not empty."
+                )
         if self.method not in ("basic", "post"):
             raise ConfigurationError('The method is "basic" or "post".')
 

@@ -6,6 +6,7 @@ with. Do not log them: who has one may send.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -17,10 +18,15 @@ from typing import Any, NoReturn
 import msgspec
 
 from redox_wsgi.authentication.jose.encoding import decode_base64url
-from redox_wsgi.authentication.settings import check_clock
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS, check_clock
 from redox_wsgi.clock import utc_now
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
-from redox_wsgi.oauth.clients import ClientRegistry, check_is_registry
+from redox_wsgi.oauth.clients import (
+    NOBODY,
+    ClientRegistry,
+    check_is_registry,
+    find_client,
+)
 from redox_wsgi.oauth.settings import check_seconds
 from redox_wsgi.principal import Principal
 
@@ -31,7 +37,6 @@ SALT = "redox_wsgi.access-token.v1"
 
 DEFAULT_LIFETIME_SECONDS = 300
 MAX_LIFETIME_SECONDS = 3600
-MAX_LEEWAY_SECONDS = 300
 MIN_KEY_BYTES = 32
 
 # Exactly one dot, and a signature of 32 bytes in its one canonical spelling: the signer
@@ -154,8 +159,8 @@ class TokenService:
             raise AuthenticationFailed("access-token-of-the-future")
         if payload.aud != self.audience:
             raise AuthenticationFailed("wrong-audience")
-        client = self._clients.get(payload.client_id)
-        if client is None:
+        client = find_client(self._clients, payload.client_id)
+        if client is NOBODY:
             raise AuthenticationFailed("unknown-client")
         claims: dict[str, Any] = {
             "aud": payload.aud,
@@ -199,11 +204,21 @@ def _check_keys(secret_keys: object) -> list[bytes]:
         )
     keys = []
     for number, key in enumerate(listed):
-        encoded = key.encode("utf-8") if isinstance(key, str) else key
-        if not isinstance(encoded, bytes) or len(encoded) < MIN_KEY_BYTES:
+        encoded = _encode_key(key)
+        if encoded is None or len(encoded) < MIN_KEY_BYTES:
             raise ConfigurationError(
-                f"The secret key with index {number} has fewer than {MIN_KEY_BYTES} "
-                "bytes: make one with redox-wsgi keys new."
+                f"The secret key with index {number} is no text, or has fewer than "
+                f"{MIN_KEY_BYTES} bytes: make one with redox-wsgi keys new."
             )
         keys.append(encoded)
     return keys
+
+
+def _encode_key(key: object) -> bytes | None:
+    # Suppressed: the error of the encoder would hold the key. A variable with bytes
+    # that are no text leads to it.
+    with contextlib.suppress(UnicodeEncodeError):
+        encoded = key.encode("utf-8") if isinstance(key, str) else key
+        if isinstance(encoded, bytes):
+            return encoded
+    return None

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redox_wsgi.authentication.jose.json_web_token import (
-    MAX_LEEWAY_SECONDS,
     UnverifiedToken,
     check_claims,
     normalise_type,
 )
 from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import check_jwt_is_installed, is_key_id
+from redox_wsgi.authentication.settings import MAX_LEEWAY_SECONDS
 from redox_wsgi.errors import AuthenticationFailed, ConfigurationError
 from redox_wsgi.oauth.clients import Client, ClientRegistry, find_client
 from redox_wsgi.oauth.settings import check_seconds
@@ -153,9 +153,8 @@ class AssertionVerifier:
         # -- https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html
         if self._subject_is_client and token.key_id is None:
             raise AuthenticationFailed("missing-key-id")
-        issuer = token.read_unverified_issuer()
-        client = None if issuer is None else find_client(self._clients, issuer)
-        if client is None or client.key_set is None:
+        client = find_client(self._clients, token.read_unverified_issuer() or "")
+        if client.key_set is None:
             raise AuthenticationFailed("unknown-client")
         # Compared, never fetched: an address that a stranger names is not visited.
         if "jku" in token.header and (

@@ -19,7 +19,7 @@ from redox_wsgi.oauth.answers import TokenRefused
 from redox_wsgi.oauth.assertions import AssertionVerifier, Proof
 from redox_wsgi.oauth.clients import (
     MAX_SECRETS,
-    NOBODY,
+    NO_HASH,
     Client,
     ClientRegistry,
     find_client,
@@ -33,10 +33,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # -- https://www.rfc-editor.org/rfc/rfc7617#section-2
 _BASIC = re.compile(r"(?i:basic) +([A-Za-z0-9+/]+={0,2})")
 
-# Where a client has fewer secrets than it may, or does not exist: of no known secret,
-# and what it equals is not counted.
-_NO_DIGEST = "0" * 64
-_PADDING = (_NO_DIGEST,) * MAX_SECRETS
+# Where a client has fewer secrets than it may.
+_PADDING = (NO_HASH,) * MAX_SECRETS
 
 
 class ClientAuthentication(Protocol):
@@ -201,9 +199,8 @@ def _match_secret(
         # Every ID is ASCII, so that what is not is no client's.
         client = find_client(clients, client_id.decode("ascii", "replace"))
         sent = sha256(secret).hexdigest()
-        hashes = (client or NOBODY).secret_hashes
-        for digest in (hashes + _PADDING)[:MAX_SECRETS]:
-            if hmac.compare_digest(sent, digest) and digest is not _NO_DIGEST:
+        for known in (client.secret_hashes + _PADDING)[:MAX_SECRETS]:
+            if hmac.compare_digest(sent, known) and known is not NO_HASH:
                 found = client
     if found is None:
         raise TokenRefused("invalid_client", "wrong-client-secret")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import hmac
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,15 +52,24 @@ def hash_secret(secret: str) -> str:
     for passwords that people think of.
 
     Raises:
-        ConfigurationError: The secret is empty or blank, as a variable that is not set.
+        ConfigurationError: The secret is empty or blank, as a variable that is not set,
+            or holds what is not printable ASCII.
+
+    Spec:
+        https://www.rfc-editor.org/rfc/rfc6749#appendix-A.2
 
     Example:
         >>> hash_secret("abc")[:16]
         'ba7816bf8f01cfea'
     """
-    if not isinstance(secret, str) or not secret.strip():
-        raise ConfigurationError("A client secret is text that is not empty.")
-    return hashlib.sha256(secret.encode("utf-8")).hexdigest()
+    if not (
+        isinstance(secret, str)
+        and secret.strip()
+        and secret.isascii()
+        and secret.isprintable()
+    ):
+        raise ConfigurationError("A client secret is text: printable ASCII, not blank.")
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +104,12 @@ class Client:
                 "A client_id is 1 to 128 visible ASCII characters without blanks, "
                 "quotes, percent, plus, colon and backslash."
             )
-        for name in ("secret_hashes", "scopes", "grants"):
-            _check_is_collection(name, getattr(self, name))
-        object.__setattr__(self, "secret_hashes", tuple(self.secret_hashes))
-        object.__setattr__(self, "scopes", frozenset(self.scopes))
-        object.__setattr__(self, "grants", frozenset(self.grants))
+        hashes = _list_texts("secret_hashes", self.secret_hashes)
+        scopes = _list_texts("scopes", self.scopes)
+        grants = _list_texts("grants", self.grants)
+        object.__setattr__(self, "secret_hashes", tuple(hashes))
+        object.__setattr__(self, "scopes", frozenset(scopes))
+        object.__setattr__(self, "grants", frozenset(grants))
         self._check_proofs()
         if not all(is_scope(scope) and " " not in scope for scope in self.scopes):
             raise ConfigurationError(
@@ -148,17 +160,22 @@ def check_is_registry(candidate: object) -> None:
         raise ConfigurationError("clients has a method get(client_id): see Clients.")
 
 
-def find_client(clients: ClientRegistry, client_id: str) -> Client | None:
+def find_client(clients: ClientRegistry, client_id: str) -> Client:
     """Find the client with exactly this ID, which anybody may have sent.
+
+    Returns:
+        The client, or ``NOBODY``.
 
     Raises:
         AuthenticatorUnavailable: As the registry raised it.
     """
     # A registry over a database need not bear with every character.
-    found = clients.get(client_id) if _matches(_CLIENT_ID, client_id) else None
-    # It may compare without regard to case. Compared with nobody too, so that the time
-    # does not tell which clients there are.
-    return found if (found or NOBODY).client_id == client_id else None
+    if not _matches(_CLIENT_ID, client_id):
+        return NOBODY
+    found = clients.get(client_id) or NOBODY
+    # It may compare without regard to case. Nobody is compared too, in the same time,
+    # so that this does not tell which clients there are.
+    return found if hmac.compare_digest(found.client_id, client_id) else NOBODY
 
 
 class Clients:
@@ -177,7 +194,7 @@ class Clients:
     """
 
     def __init__(self, clients: Iterable[Client]) -> None:
-        listed = tuple(clients)
+        listed = tuple(clients) if isinstance(clients, Iterable) else ()
         if not listed or not all(isinstance(client, Client) for client in listed):
             raise ConfigurationError("Clients() takes at least one Client.")
         self._by_id = {client.client_id: client for client in listed}
@@ -197,11 +214,7 @@ class Clients:
         Spec:
             https://www.rfc-editor.org/rfc/rfc7591#section-2
         """
-        encoded = document.encode("utf-8") if isinstance(document, str) else document
-        try:
-            entries = parse_object(encoded).get("clients")
-        except ValueError:
-            entries = None
+        entries = _read_entries(document)
         if not isinstance(entries, list):
             raise ConfigurationError(
                 'The clients are a JSON object with one list, {"clients": [...]}.'
@@ -254,10 +267,22 @@ def _matches(pattern: re.Pattern[str], candidate: object) -> bool:
     return isinstance(candidate, str) and pattern.fullmatch(candidate) is not None
 
 
-def _check_is_collection(name: str, candidate: object) -> None:
+def _list_texts(name: str, candidate: object) -> list[str]:
     # A string is a collection of characters, and never meant so.
-    if isinstance(candidate, str) or not isinstance(candidate, Iterable):
-        raise ConfigurationError(f"{name} is a collection of text, not one text.")
+    if not isinstance(candidate, str) and isinstance(candidate, Iterable):
+        texts = list(candidate)
+        if all(isinstance(text, str) for text in texts):
+            return texts
+    raise ConfigurationError(f"{name} is a collection of text, not one text.")
+
+
+def _read_entries(document: object) -> object:
+    # Suppressed: the error of an encoder or decoder would hold the document.
+    with contextlib.suppress(ValueError):
+        encoded = document.encode("utf-8") if isinstance(document, str) else document
+        if isinstance(encoded, bytes):
+            return parse_object(encoded).get("clients")
+    return None
 
 
 def _read_client(number: int, entry: object) -> Client:
@@ -300,6 +325,9 @@ def _read_key_set(number: int, entry: Mapping[str, Any]) -> KeySet | None:
     return None
 
 
-#: Stands where a client does not exist, for as much work as with one that does. What
-#: equals its only hash counts for nothing.
-NOBODY = Client(client_id="-" * 32, secret_hashes=("0" * 64,))
+#: In place of the hash of a secret that does not exist; what equals it counts for
+#: nothing.
+NO_HASH = "0" * 64
+
+#: In place of a client that does not exist, for as much work as with one that does.
+NOBODY = Client(client_id="-" * 32, secret_hashes=(NO_HASH,))

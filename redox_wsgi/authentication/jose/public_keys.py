@@ -26,11 +26,10 @@ _RSA_BITS = range(2048, 8192 + 1)
 _SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 
 # Moduli of a widespread chip are powers of 65537 to each of these primes: their private
-# keys can be computed from the public ones.
+# keys can be computed from the public ones. To other small primes anything is a power.
 # -- https://crocs.fi.muni.cz/public/papers/rsa_ccs17
 _ROCA_PRIMES = (
-    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79,
-    83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
 )  # fmt: skip
 
 

@@ -7,14 +7,22 @@ from datetime import datetime
 from typing import Any
 
 from redox_wsgi.authentication.jose.json_web_token import (
-    MAX_LEEWAY_SECONDS,
     UnverifiedToken,
     check_claims,
 )
 from redox_wsgi.authentication.jose.public_keys import ALGORITHMS
 from redox_wsgi.authentication.keys import KeySet, check_jwt_is_installed
-from redox_wsgi.authentication.settings import check_clock, check_seconds
-from redox_wsgi.errors import NO_CREDENTIALS, AuthenticationFailed, ConfigurationError
+from redox_wsgi.authentication.settings import (
+    MAX_LEEWAY_SECONDS,
+    check_clock,
+    check_seconds,
+)
+from redox_wsgi.errors import (
+    NO_CREDENTIALS,
+    AuthenticationFailed,
+    ConfigurationError,
+    is_scope,
+)
 from redox_wsgi.request import Request
 
 # Longer than any token should live; a date a year ahead is always one.
@@ -88,7 +96,7 @@ class TokenVerifier:
 
         Args:
             token: As ``read`` returns it.
-            required: The claims that must be there.
+            required: The claims that must be there besides ``iss``, ``aud``, ``exp``.
 
         Raises:
             AuthenticationFailed: The signature or a claim is wrong.
@@ -122,6 +130,18 @@ def check_texts(name: str, texts: object, *, at_least: int = 1) -> tuple[str, ..
     ):
         raise ConfigurationError(f"{name} must be text that is not empty.")
     return several
+
+
+def check_scopes(scopes: Collection[str]) -> tuple[str, ...]:
+    """Return the names of a scope as a tuple.
+
+    Raises:
+        ConfigurationError: One of them is no such name.
+    """
+    names = check_texts("scopes", scopes, at_least=0)
+    if not all(is_scope(name) and " " not in name for name in names):
+        raise ConfigurationError("A scope is ASCII without blanks and quotes.")
+    return names
 
 
 def check_key_set(key_set: object) -> None:

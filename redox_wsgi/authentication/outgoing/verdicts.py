@@ -7,36 +7,31 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import TypeAlias
 
-from redox_wsgi.authentication.jose.token_verifier import check_texts
+from redox_wsgi.authentication.jose.json_web_token import MAX_TOKEN_CHARACTERS
 from redox_wsgi.authentication.settings import check_clock, check_seconds
 from redox_wsgi.errors import (
     NO_CREDENTIALS,
     AuthenticationFailed,
     AuthenticatorUnavailable,
-    ConfigurationError,
     InsufficientScope,
     RequestRejected,
-    is_scope,
 )
 from redox_wsgi.principal import Principal
 from redox_wsgi.request import Request
 
-# How long a refusal is remembered: long enough for a flood of one token, too short to
-# matter to a sender whose token becomes valid a moment later.
-_REFUSAL_SECONDS = 5
+# How long a refusal is remembered at most: long enough for a flood of one token, too
+# short to matter to a sender whose token becomes valid a moment later.
+_LONGEST_REFUSAL = timedelta(seconds=5)
 
 # Each of them some hundred bytes; one sender has a handful of tokens.
 _MAX_VERDICTS = 1024
-
-# A Bearer token has to fit into a header line, of which gunicorn takes 8190 bytes.
-_MAX_TOKEN_CHARACTERS = 8192
 
 _MAX_CACHE_SECONDS = 3600
 
@@ -57,18 +52,6 @@ class Refused:
 
 
 Verdict: TypeAlias = Accepted | Refused
-
-
-def check_scopes(scopes: Collection[str]) -> tuple[str, ...]:
-    """Return the names of a scope as a tuple.
-
-    Raises:
-        ConfigurationError: One of them is no such name.
-    """
-    names = check_texts("scopes", scopes, at_least=0)
-    if not all(is_scope(name) and " " not in name for name in names):
-        raise ConfigurationError("A scope is ASCII without blanks and quotes.")
-    return names
 
 
 def lacks_scopes(wanted: tuple[str, ...]) -> Refused:
@@ -92,7 +75,7 @@ class Verdicts:
     Args:
         ask: Asks the other server about a token; what it raises is not kept.
         cache_seconds: How long a principal is kept, in seconds: that long a revoked
-            token is still accepted. 0 asks for every request.
+            token is still accepted. A refusal is kept for 5 at most; 0 keeps neither.
         wait_seconds: The longest that ``ask`` takes, in seconds.
         now: The clock: aware, in UTC.
 
@@ -131,7 +114,7 @@ class Verdicts:
         token = request.bearer_token()
         if token is None:
             raise AuthenticationFailed(NO_CREDENTIALS)
-        if len(token) > _MAX_TOKEN_CHARACTERS:
+        if len(token) > MAX_TOKEN_CHARACTERS:
             raise AuthenticationFailed("malformed-token")
         digest = sha256(token.encode("ascii")).digest()
         verdict = self._look_up(digest) or self._ask_once(token, digest)
@@ -170,7 +153,7 @@ class Verdicts:
         verdict = self._ask(token)
         now = self._now()
         if isinstance(verdict, Refused):
-            until = now + timedelta(seconds=_REFUSAL_SECONDS)
+            until = now + min(self._kept_for, _LONGEST_REFUSAL)
             self._refused.keep(digest, now, until, verdict)
         else:
             until = now + self._kept_for
