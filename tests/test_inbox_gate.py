@@ -179,12 +179,18 @@ def test_two_threads_exclude_each_other(path: str) -> None:
     assert (inside, most) == (0, 1)
 
 
-def test_a_gate_whose_file_was_removed_is_made_anew(path: str) -> None:
-    """Else those who came before and after the removal would not exclude each other."""
+@pytest.mark.parametrize("is_moved", [False, True], ids=["removed", "moved"])
+def test_a_gate_whose_file_was_taken_away_is_made_anew(
+    path: str, is_moved: bool
+) -> None:
+    """Else those who came before and after it would not exclude each other."""
     first, second = Gate(path), Gate(path)
     first.enter(Deadline(1.0))
     first.leave()
-    os.unlink(path)
+    if is_moved:
+        os.rename(path, f"{path}.moved")
+    else:
+        os.unlink(path)
     second.enter(Deadline(1.0))
 
     with pytest.raises(InboxUnavailable):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.failures import OUTCOME_UNKNOWN
+from redox_wsgi.inbox.sqlite.file_system import find_if_same
 from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate
 from redox_wsgi.inbox.sqlite.opening import check_location, open_connection
 from redox_wsgi.inbox.sqlite.transaction import persist, roll_back
@@ -55,7 +56,7 @@ class Access:
         self._gate.enter(deadline)
         try:
             connection = self._connection
-            if connection is None or not _is_still(self._path, self._opened):
+            if connection is None or not self._is_in_place():
                 connection = self._connect(deadline)
             found = step(connection, deadline)
         except (sqlite3.Error, InboxUnavailable):
@@ -84,7 +85,7 @@ class Access:
             OSError: The same.
         """
         connection = self._connection
-        if connection is None or not _is_still(self._path, self._opened):
+        if connection is None or not self._is_in_place():
             connection = self._behind_gate(lambda: self._connect(deadline), deadline)
         try:
             look: Callable[[Action[Found]], Found] = partial(_look, connection)
@@ -115,9 +116,12 @@ class Access:
         finally:
             self._gate.leave()
 
-    def _connect(self, deadline: Deadline) -> sqlite3.Connection:
+    def _is_in_place(self) -> bool:
         # SQLite would go on writing into a file that was removed, and we would answer
         # 200 for it.
+        return find_if_same(self._path, self._opened) is not None
+
+    def _connect(self, deadline: Deadline) -> sqlite3.Connection:
         self._disconnect()
         check_location(self._path, has_gate=self._has_gate)
         open_here = partial(open_connection, has_gate=self._has_gate)
@@ -145,15 +149,3 @@ def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
         return action(connection)
     finally:
         roll_back(connection)
-
-
-def _is_still(path: str, opened: os.stat_result | None) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return (
-        opened is not None
-        and opened.st_ino == found.st_ino
-        and opened.st_dev == found.st_dev
-    )

@@ -13,6 +13,7 @@ import time
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.failures import LOCKED
+from redox_wsgi.inbox.sqlite.file_system import find_if_same
 
 try:
     import fcntl
@@ -70,6 +71,7 @@ class Gate:
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._opened: os.stat_result | None = None
 
     @staticmethod
     def is_possible() -> bool:
@@ -86,14 +88,15 @@ class Gate:
         while True:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, _FLAGS, 0o600)
+                self._opened = os.fstat(self._descriptor)
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 deadline.pause()
                 continue
-            if os.fstat(self._descriptor).st_nlink:
+            if find_if_same(self._path, self._opened) is not None:
                 return
-            # Somebody removed the file: others hold the gate on a new one.
+            # Somebody took the file away: others hold the gate on a new one.
             self.close()
 
     def leave(self) -> None:
