@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -203,6 +204,48 @@ def test_a_gate_whose_file_was_taken_away_is_made_anew(
     first.leave()
 
     assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def finds_doubt(gate: Gate) -> bool:
+    """Enter, look, and leave."""
+    gate.enter(Deadline(1.0))
+    gate.leave()
+    return gate.is_doubted
+
+
+def test_who_enters_learns_of_a_doubt_until_it_ends(path: str) -> None:
+    """Whoever left it, and whenever the descriptor was opened."""
+    first, second, third = Gate(path), Gate(path), Gate(path)
+    # Nobody could have left it without a descriptor.
+    first.leave_doubt()
+    first.end_doubt()
+    assert not finds_doubt(first)
+    assert not finds_doubt(second)
+    first.leave_doubt()
+    assert finds_doubt(second)
+    assert finds_doubt(third)
+    second.end_doubt()
+
+    assert not second.is_doubted
+    assert not finds_doubt(first)
+    for gate in (first, second, third):
+        gate.close()
+
+
+def test_a_doubt_that_cannot_be_left_hides_no_other_error(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its length cannot be written, no put can write either."""
+    gate = Gate(path)
+    gate.enter(Deadline(1.0))
+
+    def fail(*_: int) -> None:
+        raise OSError(errno.EROFS, "the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fail)
+        gate.leave_doubt()
+    gate.close()
 
 
 def test_an_open_gate_holds_nothing_up(path: str) -> None:

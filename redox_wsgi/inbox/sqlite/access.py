@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from redox_wsgi.errors import InboxUnavailable
-from redox_wsgi.inbox.sqlite.failures import OUTCOME_UNKNOWN
+from redox_wsgi.inbox.sqlite.failures import LOCKED, OUTCOME_UNKNOWN
 from redox_wsgi.inbox.sqlite.file_system import find_if_same
 from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate
 from redox_wsgi.inbox.sqlite.opening import check_location, open_connection
@@ -58,19 +58,21 @@ class Access:
             connection = self._connection
             if connection is None or not self._is_in_place():
                 connection = self._connect(deadline)
-            found = step(connection, deadline)
-        except (sqlite3.Error, InboxUnavailable):
-            # A new one finds out anew what is wrong, or mended.
-            self._disconnect()
-            raise
+            if self._gate.is_doubted:
+                self._end_doubt(connection)
+            try:
+                found = step(connection, deadline)
+            except (sqlite3.Error, InboxUnavailable):
+                # A new one finds out anew what is wrong, or mended.
+                self._disconnect()
+                raise
         finally:
             self._gate.leave()
         if is_forced and self._wal is not None:
             try:
                 force(self._wal)
             except OSError as error:
-                # A new connection begins with a checkpoint.
-                self._behind_gate(self._disconnect, deadline)
+                self._gate.leave_doubt()
                 raise InboxUnavailable(OUTCOME_UNKNOWN) from error
         return found
 
@@ -134,6 +136,20 @@ class Access:
             raise
         self._connection = connection
         return connection
+
+    def _end_doubt(self, connection: sqlite3.Connection) -> None:
+        """Bring into the database what could not be forced to the disk in the WAL.
+
+        Whatever is committed behind it could not be found after a power cut.
+
+        Raises:
+            InboxUnavailable: Somebody reads what was before.
+        """
+        checkpoint = connection.execute("PRAGMA wal_checkpoint")
+        ((is_busy, committed, saved),) = checkpoint.fetchall()
+        if is_busy or saved < committed:
+            raise InboxUnavailable(LOCKED)
+        self._gate.end_doubt()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
