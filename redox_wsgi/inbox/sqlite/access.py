@@ -110,6 +110,7 @@ class Access:
         -- https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
         """
         self._gate.close()
+        self._close_wal()
 
     def _behind_gate(self, step: Callable[[], Found], deadline: Deadline) -> Found:
         self._gate.enter(deadline)
@@ -153,11 +154,14 @@ class Access:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._close_wal()
+        if connection is not None:
+            connection.close()
+
+    def _close_wal(self) -> None:
         wal, self._wal = self._wal, None
         if wal is not None:
             os.close(wal)
-        if connection is not None:
-            connection.close()
 
 
 def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
