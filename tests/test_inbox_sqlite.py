@@ -56,6 +56,19 @@ def test_nothing_is_opened_before_the_first_use(path: str) -> None:
     assert not os.path.exists(path)
 
 
+def test_a_link_to_the_file_is_followed(store, path: str, tmp_path: Path) -> None:
+    """One file has one WAL and one gate, by whatever name it is opened."""
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    other = SqliteStore(str(link), utc_now)
+    other.put(arrival(1))
+    store.put(arrival(2))
+
+    assert store.stats().waiting == 2
+    assert [file.name for file in tmp_path.glob("link*")] == ["link.db"]
+    other.close()
+
+
 def test_nobody_else_may_read_the_files(store, tmp_path: Path) -> None:
     """They hold patients' data."""
     store.put(arrival())
