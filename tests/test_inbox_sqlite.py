@@ -27,6 +27,7 @@ from tests.support.stores import utc_now
 from tests.test_inbox_contract import LATER, arrival
 
 PACKAGE = "redox_wsgi.inbox.sqlite"
+FORCE = f"{PACKAGE}.access.force"
 
 
 @pytest.fixture
@@ -199,15 +200,17 @@ def test_puts_are_forced_and_workers_are_not(
 ) -> None:
     """A claim that is lost brings an entry once more; a put that is lost is lost."""
     forced: list[str] = []
+    store.put(arrival(1))
+    store.put(arrival(2))
+    store.complete(store.claim("token", 60.0))
 
     def note(descriptor: int) -> None:
         forced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
-    store.stats()
-    monkeypatch.setattr("redox_wsgi.inbox.sqlite.access.force", note)
-    store.put(arrival())
+    monkeypatch.setattr(FORCE, note)
+    store.put(arrival(2))
     assert [Path(name).name for name in forced] == ["inbox.db-wal"]
-    store.put(arrival())
+    store.put(arrival(3))
     assert len(forced) == 2
     claimed = store.claim("token", 60.0)
     store.renew(claimed, 60.0)
@@ -215,6 +218,26 @@ def test_puts_are_forced_and_workers_are_not(
     assert len(forced) == 2
     store.replay(claimed.entry_id)
     assert len(forced) == 3
+
+
+def test_what_is_handed_out_is_on_the_disk_before(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could give its number to another, for a receiver to refuse."""
+    claims: list[int] = []
+
+    def claim_before_it_is_forced(descriptor: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(FORCE, lambda _: claims.append(0))
+            claims.append(store.claim("token", 60.0).entry_id)
+
+    store.stats()
+    monkeypatch.setattr(FORCE, claim_before_it_is_forced)
+    for number in range(1, 4):
+        store.put(arrival(number, lane=f"{number}"))
+
+    # 0: forced.
+    assert claims == [0, 1, 0, 2, 0, 3]
 
 
 def test_from_python_3_12_a_close_does_not_checkpoint(
@@ -369,9 +392,6 @@ def test_an_error_in_commit_is_an_unknown_outcome_unless_nothing_was_written(
 
     assert getattr(committed.value, "code", None) == code
     assert getattr(inserted.value, "code", None) == code
-
-
-FORCE = "redox_wsgi.inbox.sqlite.access.force"
 
 
 def fail_to_force(descriptor: int) -> None:
