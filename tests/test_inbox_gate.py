@@ -271,6 +271,41 @@ def test_without_a_wal_there_is_a_rollback_journal_and_no_gate(path: str) -> Non
     assert not os.path.exists(f"{path}.gate")
 
 
+def can_read(connection: sqlite3.Connection) -> bool:
+    """Read a moment later, as another program does that does not wait."""
+    threading.Event().wait(0.0002)
+    try:
+        connection.execute("SELECT count(*) FROM entry").fetchall()
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def test_with_a_rollback_journal_no_reader_overtakes_a_put_that_waits(
+    path: str,
+) -> None:
+    """One after the other they would keep it waiting for ever."""
+    store = SqliteStore(path, utc_now, timeout_seconds=30.0, wal=False)
+    store.put(arrival(1))
+    receipts: list[Receipt] = []
+    putting = threading.Thread(target=lambda: receipts.append(store.put(arrival(2))))
+    with (
+        closing(sqlite3.connect(path, timeout=0)) as first,
+        closing(sqlite3.connect(path, timeout=0)) as second,
+    ):
+        first.execute("BEGIN")
+        assert can_read(first)
+        putting.start()
+        while can_read(second):
+            pass
+        overtaken = sum(can_read(second) for _ in range(200))
+        first.execute("ROLLBACK")
+        putting.join()
+
+    assert (overtaken, receipts) == (0, [Receipt.STORED])
+    store.close()
+
+
 @pytest.mark.parametrize("wal", [True, False], ids=["gate", "rollback journal"])
 def test_a_program_that_locks_the_file_without_the_gate_is_waited_for(
     path: str, wal: bool
