@@ -79,11 +79,15 @@ def _find_only(body: bytes, attempt_id: str) -> tuple[int, int] | None:
     """Return start and end of the attempt ID if the body has no other such member.
 
     Were that not the one of the first log, which a backslash in its name may hide, it
-    would still be equal to it: two bodies with one hash have one attempt ID.
+    would be equal to it, and that one stays in the hash: so two bodies with one hash
+    have one attempt ID.
     """
+    # One that ends a string, or goes on behind it, would be more than a text of JSON.
+    if '"' in attempt_id or "\\" in attempt_id:
+        return None
     member = _NAME + b':"' + attempt_id.encode("utf-8", "surrogatepass") + b'"'
-    start = body.find(member)
-    if start < 0 or body.rfind(_NAME) > start:
+    start = body.find(_NAME)
+    if not body.startswith(member, start) or body.rfind(_NAME) != start:
         return None
     return start + len(_NAME) + 1, start + len(member)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from redox_wsgi import Transmission
 from tests.support.builders import NOTIFICATION, build_payload, encode
@@ -168,3 +171,114 @@ def test_an_identity_is_computed_once() -> None:
     )
 
     assert transmission.identity is transmission.identity
+
+
+# Raw texts, since it is the letters that are hashed: those that mean something, in more
+# than one spelling, and some that end a string of JSON.
+SCALARS = [
+    '"1"',
+    '"2"',
+    r'"\u0031"',
+    r'"\""',
+    r'"\\"',
+    '"AttemptID"',
+    "1",
+    "null",
+    "{}",
+]
+INJECTED = ['"1","x":"1"', '"1"},"Meta":{"x":"1"', '"1"},{"AttemptID":"1"', "1"]
+NAMES = ['"Meta"', '"Logs"', '"AttemptID"', r'"Attempt\u0049D"', '"ID"']
+COLONS = [":", ": "]
+HOLE = "HOLE"
+
+
+def write_object(members: list[tuple[str, str, str]]) -> str:
+    """Write an object with these members, whose names may come again."""
+    return "{" + ",".join("".join(member) for member in members) + "}"
+
+
+def write_list(items: list[str]) -> str:
+    """Write a list."""
+    return f"[{','.join(items)}]"
+
+
+def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Give objects of JSON with such values."""
+    member = st.tuples(st.sampled_from(NAMES), st.sampled_from(COLONS), values)
+    return st.lists(member, max_size=3).map(write_object)
+
+
+def values() -> st.SearchStrategy[str]:
+    """Give values of JSON, most of them within the envelope; a part is left open."""
+    return st.recursive(
+        st.sampled_from([*SCALARS, HOLE]),
+        lambda inner: objects(inner) | st.lists(inner, max_size=2).map(write_list),
+        max_leaves=6,
+    )
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> str:
+    """Give payloads with logs, and more of the same names around them."""
+    log = draw(objects(st.sampled_from([*SCALARS, HOLE, HOLE])))
+    meta = ('"Meta"', ":", write_object([('"Logs"', ":", write_list([log]))]))
+    others = st.tuples(st.sampled_from(NAMES), st.just(":"), values())
+    before, after = draw(st.lists(others, max_size=2)), draw(st.lists(others))
+    return write_object([*before, meta, *after])
+
+
+def blank(body: str) -> Any:
+    """Return what a payload says but for its attempt IDs, names as often as they come.
+
+    The standard library reads it, so that nothing here looks for a place in the text.
+    """
+    return _blank(json.loads(body, object_pairs_hook=tuple, parse_int=str), ())
+
+
+def _blank(value: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(value, tuple):
+        return "object", [(name, _blank(of, (*path, name))) for name, of in value]
+    if isinstance(value, list):
+        return "list", [_blank(item, (*path, "[]")) for item in value]
+    return None if path == ("Meta", "Logs", "[]", "AttemptID") else ("value", value)
+
+
+def fill(payload: str, text: str) -> str:
+    """Fill the holes, and leave out what is no JSON then."""
+    filled = payload.replace(HOLE, text)
+    try:
+        json.loads(filled)
+    except ValueError:
+        assume(False)
+    return filled
+
+
+# Two that the ID of the first log and a member elsewhere made one: its text goes on
+# behind the end of a string, and comes again where a name is spelled otherwise.
+GOES_ON = '1"},"Meta":{"x":"1'
+HIDDEN = r'{"Meta":{"Logs":[{"Attempt\u0049D":"1"}]},"c":{"AttemptID":HOLE,"Logs":[{'
+HIDDEN += rf'"Attempt\u0049D":{json.dumps(GOES_ON)}}}]}}}}'
+
+
+@given(payloads(), st.sampled_from(SCALARS), st.sampled_from([*SCALARS, *INJECTED]))
+@example(HIDDEN, '"1"', f'"{GOES_ON}"')
+@example('{"Meta":{"Logs":[{"AttemptID":HOLE}]}}', '"1"', "2")
+def test_no_two_that_differ_in_anything_else_have_one_identity(
+    payload: str, one: str, other: str
+) -> None:
+    """Taken for a repeat, the second would be answered 200 and dropped."""
+    first, second = fill(payload, one), fill(payload, other)
+    if identify(first.encode()) == identify(second.encode()):
+        assert blank(first) == blank(second)
+
+
+@given(st.sampled_from(['"1"', '"2"', "1"]), st.sampled_from(['"1"', '"3"', "null"]))
+def test_any_retry_has_the_identity_of_the_first_attempt(
+    first: str, retry: str
+) -> None:
+    """In the form in which Redox writes it, with any ID."""
+    payload = '{"Meta":{"Logs":[{"ID":"1","AttemptID":HOLE}]},"Text":"AttemptID"}'
+
+    assert identify(fill(payload, first).encode()) == identify(
+        fill(payload, retry).encode()
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -179,12 +180,18 @@ def test_two_threads_exclude_each_other(path: str) -> None:
     assert (inside, most) == (0, 1)
 
 
-def test_a_gate_whose_file_was_removed_is_made_anew(path: str) -> None:
-    """Else those who came before and after the removal would not exclude each other."""
+@pytest.mark.parametrize("is_moved", [False, True], ids=["removed", "moved"])
+def test_a_gate_whose_file_was_taken_away_is_made_anew(
+    path: str, is_moved: bool
+) -> None:
+    """Else those who came before and after it would not exclude each other."""
     first, second = Gate(path), Gate(path)
     first.enter(Deadline(1.0))
     first.leave()
-    os.unlink(path)
+    if is_moved:
+        os.rename(path, f"{path}.moved")
+    else:
+        os.unlink(path)
     second.enter(Deadline(1.0))
 
     with pytest.raises(InboxUnavailable):
@@ -197,6 +204,48 @@ def test_a_gate_whose_file_was_removed_is_made_anew(path: str) -> None:
     first.leave()
 
     assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def finds_doubt(gate: Gate) -> bool:
+    """Enter, look, and leave."""
+    gate.enter(Deadline(1.0))
+    gate.leave()
+    return gate.is_doubted
+
+
+def test_who_enters_learns_of_a_doubt_until_it_ends(path: str) -> None:
+    """Whoever left it, and whenever the descriptor was opened."""
+    first, second, third = Gate(path), Gate(path), Gate(path)
+    # Nobody could have left it without a descriptor.
+    first.leave_doubt()
+    first.end_doubt()
+    assert not finds_doubt(first)
+    assert not finds_doubt(second)
+    first.leave_doubt()
+    assert finds_doubt(second)
+    assert finds_doubt(third)
+    second.end_doubt()
+
+    assert not second.is_doubted
+    assert not finds_doubt(first)
+    for gate in (first, second, third):
+        gate.close()
+
+
+def test_a_doubt_that_cannot_be_left_hides_no_other_error(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its length cannot be written, no put can write either."""
+    gate = Gate(path)
+    gate.enter(Deadline(1.0))
+
+    def fail(*_: int) -> None:
+        raise OSError(errno.EROFS, "the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fail)
+        gate.leave_doubt()
+    gate.close()
 
 
 def test_an_open_gate_holds_nothing_up(path: str) -> None:
@@ -220,6 +269,41 @@ def test_without_a_wal_there_is_a_rollback_journal_and_no_gate(path: str) -> Non
     assert findings["journal mode"] == "delete"
     assert (findings["synchronous"], findings["gate"]) == ("extra", "none")
     assert not os.path.exists(f"{path}.gate")
+
+
+def can_read(connection: sqlite3.Connection) -> bool:
+    """Read a moment later, as another program does that does not wait."""
+    threading.Event().wait(0.0002)
+    try:
+        connection.execute("SELECT count(*) FROM entry").fetchall()
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def test_with_a_rollback_journal_no_reader_overtakes_a_put_that_waits(
+    path: str,
+) -> None:
+    """One after the other they would keep it waiting for ever."""
+    store = SqliteStore(path, utc_now, timeout_seconds=30.0, wal=False)
+    store.put(arrival(1))
+    receipts: list[Receipt] = []
+    putting = threading.Thread(target=lambda: receipts.append(store.put(arrival(2))))
+    with (
+        closing(sqlite3.connect(path, timeout=0)) as first,
+        closing(sqlite3.connect(path, timeout=0)) as second,
+    ):
+        first.execute("BEGIN")
+        assert can_read(first)
+        putting.start()
+        while can_read(second):
+            pass
+        overtaken = sum(can_read(second) for _ in range(200))
+        first.execute("ROLLBACK")
+        putting.join()
+
+    assert (overtaken, receipts) == (0, [Receipt.STORED])
+    store.close()
 
 
 @pytest.mark.parametrize("wal", [True, False], ids=["gate", "rollback journal"])

@@ -27,6 +27,7 @@ from tests.support.stores import utc_now
 from tests.test_inbox_contract import LATER, arrival
 
 PACKAGE = "redox_wsgi.inbox.sqlite"
+FORCE = f"{PACKAGE}.access.force"
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_nothing_is_opened_before_the_first_use(path: str) -> None:
     SqliteStore(path, utc_now)
 
     assert not os.path.exists(path)
+
+
+def test_a_link_to_the_file_is_followed(store, path: str, tmp_path: Path) -> None:
+    """One file has one WAL and one gate, by whatever name it is opened."""
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    other = SqliteStore(str(link), utc_now)
+    other.put(arrival(1))
+    store.put(arrival(2))
+
+    assert store.stats().waiting == 2
+    assert [file.name for file in tmp_path.glob("link*")] == ["link.db"]
+    other.close()
 
 
 def test_nobody_else_may_read_the_files(store, tmp_path: Path) -> None:
@@ -186,15 +200,17 @@ def test_puts_are_forced_and_workers_are_not(
 ) -> None:
     """A claim that is lost brings an entry once more; a put that is lost is lost."""
     forced: list[str] = []
+    store.put(arrival(1))
+    store.put(arrival(2))
+    store.complete(store.claim("token", 60.0))
 
     def note(descriptor: int) -> None:
         forced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
-    store.stats()
-    monkeypatch.setattr("redox_wsgi.inbox.sqlite.access.force", note)
-    store.put(arrival())
+    monkeypatch.setattr(FORCE, note)
+    store.put(arrival(2))
     assert [Path(name).name for name in forced] == ["inbox.db-wal"]
-    store.put(arrival())
+    store.put(arrival(3))
     assert len(forced) == 2
     claimed = store.claim("token", 60.0)
     store.renew(claimed, 60.0)
@@ -202,6 +218,26 @@ def test_puts_are_forced_and_workers_are_not(
     assert len(forced) == 2
     store.replay(claimed.entry_id)
     assert len(forced) == 3
+
+
+def test_what_is_handed_out_is_on_the_disk_before(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could give its number to another, for a receiver to refuse."""
+    claims: list[int] = []
+
+    def claim_before_it_is_forced(descriptor: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(FORCE, lambda _: claims.append(0))
+            claims.append(store.claim("token", 60.0).entry_id)
+
+    store.stats()
+    monkeypatch.setattr(FORCE, claim_before_it_is_forced)
+    for number in range(1, 4):
+        store.put(arrival(number, lane=f"{number}"))
+
+    # 0: forced.
+    assert claims == [0, 1, 0, 2, 0, 3]
 
 
 def test_from_python_3_12_a_close_does_not_checkpoint(
@@ -358,33 +394,78 @@ def test_an_error_in_commit_is_an_unknown_outcome_unless_nothing_was_written(
     assert getattr(inserted.value, "code", None) == code
 
 
-def test_what_cannot_be_forced_to_the_disk_is_an_unknown_outcome(
-    store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Redox sends it again; what was written is forced by a checkpoint first."""
-    store.put(arrival(1))
+def fail_to_force(descriptor: int) -> None:
+    raise OSError(errno.EIO, "the disk")
 
-    def fail(descriptor: int) -> None:
-        raise OSError(errno.EIO, "the disk")
+
+def put_in_vain(store: SqliteStore, number: int, **change: Any) -> str:
+    """Put what is refused; return the code."""
+    with pytest.raises(InboxUnavailable) as refused:
+        store.put(arrival(number, **change))
+    return refused.value.code
+
+
+def test_what_cannot_be_forced_to_the_disk_is_an_unknown_outcome(
+    store, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redox sends it again; it is brought into the database first, by a checkpoint."""
+    store.put(arrival(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(FORCE, fail_to_force)
+        assert put_in_vain(store, 2) == "outcome-unknown"
+    other = SqliteStore(path, utc_now)
+    statements: list[str] = []
+    other.stats()
+    (access,) = other._database._pool._accesses
+    assert access._connection is not None
+    access._connection.set_trace_callback(statements.append)
+
+    assert other.put(arrival(2)) is Receipt.REPEATED
+    assert statements[0] == "PRAGMA wal_checkpoint"
+    statements.clear()
+    assert other.put(arrival(3)) is Receipt.STORED
+    assert statements[0].startswith("INSERT")
+    other.close()
+
+
+def test_nothing_is_confirmed_behind_what_is_not_on_the_disk(
+    store, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A WAL is read up to its first hole; an old reader holds up the checkpoint."""
+    store.put(arrival(1))
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entry").fetchall()
+        with monkeypatch.context() as patch:
+            patch.setattr(FORCE, fail_to_force)
+            put_in_vain(store, 2)
+        assert put_in_vain(store, 3) == "database-locked"
+        reader.execute("ROLLBACK")
+
+        assert store.put(arrival(3)) is Receipt.STORED
+
+
+def test_an_unknown_outcome_stays_one_while_others_hold_the_gate(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Called a failure, the row that may be there would lose its file."""
+    store = SqliteStore(path, utc_now, timeout_seconds=0.05, largest_row_bytes=10)
+    store.put(arrival(1, body=b"1"))
+    gate = Gate(f"{path}.gate")
+
+    def fail_behind_others(descriptor: int) -> None:
+        gate.enter(Deadline(1.0))
+        fail_to_force(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr("redox_wsgi.inbox.sqlite.access.force", fail)
-        with pytest.raises(InboxUnavailable) as refused:
-            store.put(arrival(2))
-    statements: list[str] = []
-    connect = sqlite3.connect
+        patch.setattr(FORCE, fail_behind_others)
+        assert put_in_vain(store, 2, body=b"x" * 20) == "outcome-unknown"
+    gate.close()
+    for record in store.find_entries(Selection()):
+        store.read_body(record.id)
 
-    def watch(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **settings)
-        connection.set_trace_callback(statements.append)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", watch)
-
-    assert refused.value.code == "outcome-unknown"
-    assert store.put(arrival(2)) is Receipt.REPEATED
-    checkpoint = statements.index("PRAGMA wal_checkpoint")
-    assert all(word != "BEGIN IMMEDIATE" for word in statements[:checkpoint])
+    assert store.stats().waiting == 2
+    store.close()
 
 
 def test_a_statement_without_a_name_or_with_one_twice_is_refused(tmp_path) -> None:

@@ -86,6 +86,8 @@ def test_a_child_does_not_keep_the_parents_gate(path: str) -> None:
         assert f"{path}.gate" not in names
         # The connection is still there: closing it is what must not be.
         assert path in names
+        # Beside it, the WAL was open for being forced.
+        assert names.count(f"{path}-wal") == 1
 
     child = fork(wait)
     os.close(reader)

@@ -167,3 +167,22 @@ def test_one_that_is_interrupted_alone_leaves_the_lead() -> None:
         grouping.put(build_member(1), Deadline(1.0))
 
     assert not grouping._leading.locked()
+
+
+def test_who_is_interrupted_before_the_lead_is_left_leaves_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A greenlet may be killed in its sleep: else nobody would ever lead again."""
+    grouping = Grouping(store_all)
+    grouping._is_crowded = True
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("redox_wsgi.inbox.sqlite.grouping.time.sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            grouping.put(build_member(1), Deadline(1.0))
+
+    assert not grouping._waiting
+    assert grouping.put(build_member(2), Deadline(1.0)) is Receipt.STORED

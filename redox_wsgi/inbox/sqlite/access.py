@@ -9,7 +9,8 @@ from functools import partial
 from typing import TypeVar
 
 from redox_wsgi.errors import InboxUnavailable
-from redox_wsgi.inbox.sqlite.failures import OUTCOME_UNKNOWN
+from redox_wsgi.inbox.sqlite.failures import LOCKED, OUTCOME_UNKNOWN
+from redox_wsgi.inbox.sqlite.file_system import find_if_same
 from redox_wsgi.inbox.sqlite.gate import Deadline, Gate, OpenGate
 from redox_wsgi.inbox.sqlite.opening import check_location, open_connection
 from redox_wsgi.inbox.sqlite.transaction import persist, roll_back
@@ -55,21 +56,23 @@ class Access:
         self._gate.enter(deadline)
         try:
             connection = self._connection
-            if connection is None or not _is_still(self._path, self._opened):
+            if connection is None or not self._is_in_place():
                 connection = self._connect(deadline)
-            found = step(connection, deadline)
-        except (sqlite3.Error, InboxUnavailable):
-            # A new one finds out anew what is wrong, or mended.
-            self._disconnect()
-            raise
+            if self._gate.is_doubted:
+                self._end_doubt(connection)
+            try:
+                found = step(connection, deadline)
+            except (sqlite3.Error, InboxUnavailable):
+                # A new one finds out anew what is wrong, or mended.
+                self._disconnect()
+                raise
         finally:
             self._gate.leave()
         if is_forced and self._wal is not None:
             try:
                 force(self._wal)
             except OSError as error:
-                # A new connection begins with a checkpoint.
-                self._behind_gate(self._disconnect, deadline)
+                self._gate.leave_doubt()
                 raise InboxUnavailable(OUTCOME_UNKNOWN) from error
         return found
 
@@ -84,7 +87,7 @@ class Access:
             OSError: The same.
         """
         connection = self._connection
-        if connection is None or not _is_still(self._path, self._opened):
+        if connection is None or not self._is_in_place():
             connection = self._behind_gate(lambda: self._connect(deadline), deadline)
         try:
             look: Callable[[Action[Found]], Found] = partial(_look, connection)
@@ -107,6 +110,7 @@ class Access:
         -- https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
         """
         self._gate.close()
+        self._close_wal()
 
     def _behind_gate(self, step: Callable[[], Found], deadline: Deadline) -> Found:
         self._gate.enter(deadline)
@@ -115,9 +119,12 @@ class Access:
         finally:
             self._gate.leave()
 
-    def _connect(self, deadline: Deadline) -> sqlite3.Connection:
+    def _is_in_place(self) -> bool:
         # SQLite would go on writing into a file that was removed, and we would answer
         # 200 for it.
+        return find_if_same(self._path, self._opened) is not None
+
+    def _connect(self, deadline: Deadline) -> sqlite3.Connection:
         self._disconnect()
         check_location(self._path, has_gate=self._has_gate)
         open_here = partial(open_connection, has_gate=self._has_gate)
@@ -131,13 +138,30 @@ class Access:
         self._connection = connection
         return connection
 
+    def _end_doubt(self, connection: sqlite3.Connection) -> None:
+        """Bring into the database what could not be forced to the disk in the WAL.
+
+        Whatever is committed behind it could not be found after a power cut.
+
+        Raises:
+            InboxUnavailable: Somebody reads what was before.
+        """
+        checkpoint = connection.execute("PRAGMA wal_checkpoint")
+        ((is_busy, committed, saved),) = checkpoint.fetchall()
+        if is_busy or saved < committed:
+            raise InboxUnavailable(LOCKED)
+        self._gate.end_doubt()
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._close_wal()
+        if connection is not None:
+            connection.close()
+
+    def _close_wal(self) -> None:
         wal, self._wal = self._wal, None
         if wal is not None:
             os.close(wal)
-        if connection is not None:
-            connection.close()
 
 
 def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
@@ -145,15 +169,3 @@ def _look(connection: sqlite3.Connection, action: Action[Found]) -> Found:
         return action(connection)
     finally:
         roll_back(connection)
-
-
-def _is_still(path: str, opened: os.stat_result | None) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return (
-        opened is not None
-        and opened.st_ino == found.st_ino
-        and opened.st_dev == found.st_dev
-    )

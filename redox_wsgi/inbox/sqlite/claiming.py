@@ -23,7 +23,8 @@ class Claiming:
     """Claims entries and ends claims.
 
     These commits are not forced to the disk: a power cut that loses one brings an entry
-    once more, and loses none.
+    once more, and loses none. But an entry that is handed out is on the disk: whoever
+    was told its number may refuse another one that has it.
 
     Args:
         database: Where the entries are.
@@ -39,6 +40,8 @@ class Claiming:
         self._now = now
         # Whether the last claim found one, and so the next one probably will.
         self._is_busy = False
+        # The highest number that is known to be on the disk.
+        self._forced_id = 0
 
     def look(self) -> bool:
         """Tell whether a lane seems due, without a lock."""
@@ -62,6 +65,10 @@ class Claiming:
             lambda connection: _claim(connection, values), is_forced=False
         )
         self._is_busy = claim is not None
+        if claim is not None and claim.entry_id > self._forced_id:
+            # The put may be about to force it. With it goes all that is committed, so
+            # that of a backlog only the first one waits.
+            self._forced_id = self._database.write(_read_last_id)
         return claim
 
     def read_body(self, entry_id: int) -> bytes:
@@ -157,6 +164,12 @@ def _claim(
             )
         connection.execute(_SQL["claim_empty"], which)
     return None
+
+
+def _read_last_id(connection: sqlite3.Connection) -> int:
+    ((last,),) = connection.execute(_SQL["read_last_id"]).fetchall()
+    number: int = last
+    return number
 
 
 def _change_lane(

@@ -18,14 +18,16 @@ class Database:
     """Runs actions on a database file; nothing is opened before the first.
 
     Args:
-        path: The file; a path below the current folder is made absolute now.
+        path: The file; a path below the current folder is made absolute now, and a
+            link is followed.
         timeout_seconds: How long an action may wait for others.
         wal: Whether to keep a WAL behind a gate. Without, there is a rollback journal:
             three times slower, and safe beside programs that checkpoint on their own.
     """
 
     def __init__(self, path: str, *, timeout_seconds: float, wal: bool) -> None:
-        self.path = os.path.abspath(path)
+        # As SQLite does for its WAL: so must whoever else names a file beside it.
+        self.path = os.path.realpath(path)
         self.has_gate = wal and Gate.is_possible()
         self._timeout_seconds = timeout_seconds
         self._open_pool()

@@ -1,4 +1,4 @@
-"""What file system a folder is on."""
+"""What file system a folder is on, and which file lies at a path."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ def is_of_network(kind: str) -> bool:
 
 def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 8))
+
+
+def find_if_same(path: str, opened: os.stat_result | None) -> os.stat_result | None:
+    """Return what is at a path if it is the file that was opened, else None.
+
+    A file that was removed, moved or replaced can still be written, and what is written
+    there is found by nobody.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    if opened is None or opened.st_ino != found.st_ino or opened.st_dev != found.st_dev:
+        return None
+    return found
 
 
 def sync_folder(path: str) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import random
 import time
+from contextlib import suppress
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.failures import LOCKED
+from redox_wsgi.inbox.sqlite.file_system import find_if_same
 
 try:
     import fcntl
@@ -64,12 +66,16 @@ class Gate:
     the open file, so two threads with one descriptor would not exclude each other.
 
     Args:
-        path: The file; it is made when first needed and never removed.
+        path: The file; it is made when first needed and never removed. It is empty
+            unless somebody left a doubt.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._opened: os.stat_result | None = None
+        #: Whether there was a doubt when the gate was entered.
+        self.is_doubted = False
 
     @staticmethod
     def is_possible() -> bool:
@@ -86,14 +92,17 @@ class Gate:
         while True:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, _FLAGS, 0o600)
+                self._opened = os.fstat(self._descriptor)
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 deadline.pause()
                 continue
-            if os.fstat(self._descriptor).st_nlink:
+            found = find_if_same(self._path, self._opened)
+            if found is not None:
+                self.is_doubted = found.st_size > 0
                 return
-            # Somebody removed the file: others hold the gate on a new one.
+            # Somebody took the file away: others hold the gate on a new one.
             self.close()
 
     def leave(self) -> None:
@@ -101,6 +110,24 @@ class Gate:
         # Not by closing: a child that was forked now has the descriptor too.
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def leave_doubt(self) -> None:
+        """Tell all who enter from now on that the WAL could not be forced to the disk.
+
+        It may be left from outside: whoever ends it at this moment has found in the WAL
+        what it is about.
+        """
+        # A length takes no room, even where the disk is full. Where it cannot be
+        # written, nothing else can.
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 1)
+
+    def end_doubt(self) -> None:
+        """Tell them, with the gate held, that all of it is on the disk."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+        self.is_doubted = False
 
     def close(self) -> None:
         """Close the descriptor; a parent's or child's hold on it is not ended."""

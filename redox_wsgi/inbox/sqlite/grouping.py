@@ -111,27 +111,23 @@ class Grouping:
         try:
             # Nobody leads; or who led until now has not seen it.
             if self._leading.acquire(blocking=False):
-                if self._is_crowded:
-                    time.sleep(_PAUSE_SECONDS)
-                self._appoint()
-            if member.turn.acquire(timeout=deadline.remaining_seconds):
-                # A group may be full before it is this one's turn.
-                while member.leads and not member.is_taken:
-                    self._lead(member, deadline)
+                self._appoint_soon()
+            if member.turn.acquire(timeout=deadline.remaining_seconds) and member.leads:
+                self._lead(member, deadline)
         finally:
             self._withdraw(member)
 
-    def _lead(self, member: Member, deadline: Deadline) -> None:
+    def _lead(self, leader: Member, deadline: Deadline) -> None:
+        # The leader is the first of it: the lead is left to the first who waits.
         group = self._take_group()
         try:
             self._commit_group(group, deadline)
         finally:
-            if member.is_taken:
-                # Before the others wake up: the disk shall not wait for their answers.
-                self._pass_on(member)
-            for other in group:
-                if other is not member:
-                    other.turn.release()
+            # Before the others wake up: the disk shall not wait for their answers.
+            self._pass_on(leader)
+            for member in group:
+                if member is not leader:
+                    member.turn.release()
 
     def _take_group(self) -> list[Member]:
         """Take who waits, in order of arrival."""
@@ -174,6 +170,14 @@ class Grouping:
     def _pass_on(self, leader: Member) -> None:
         if leader.leads:
             leader.leads = False
+            self._appoint()
+
+    def _appoint_soon(self) -> None:
+        try:
+            if self._is_crowded:
+                time.sleep(_PAUSE_SECONDS)
+        finally:
+            # Also if a greenlet is killed in its sleep: else nobody would ever lead.
             self._appoint()
 
     def _appoint(self) -> None:

@@ -90,7 +90,9 @@ class Putting:
     ) -> list[Receipt]:
         """Insert all at once if each is new, of a lane that is awake; else in turn."""
         rows = [member.row for member in group if member.body_file is None]
-        if len(rows) == len(group):
+        # With a rollback journal one reader after the other could keep a statement that
+        # is its own transaction waiting. A COMMIT that waits lets no new one in.
+        if len(rows) == len(group) and self._database.has_gate:
             statement = _PUT_ONE if len(rows) == 1 else _write_put(len(rows))
             values = list(chain.from_iterable(rows))
             with suppress(sqlite3.IntegrityError):

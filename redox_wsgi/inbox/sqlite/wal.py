@@ -20,7 +20,7 @@ def open_wal(path: str) -> int:
 
     What was committed before ``force`` is durable after it. If that fails, it may not
     be: the kernel tells each who has the file open once, and does not try again what it
-    could not write. A checkpoint must.
+    could not write. A checkpoint must (see ``Gate.leave_doubt``).
 
     Returns:
         A descriptor. To close it ends no lock: SQLite's are on other files.
