@@ -18,7 +18,13 @@ from redox_wsgi import (
     Outcome,
     Request,
 )
-from redox_wsgi.oauth import AssertionRules, Client, Clients, TokenEndpoint
+from redox_wsgi.oauth import (
+    AssertionRules,
+    Client,
+    Clients,
+    TokenEndpoint,
+    hash_secret,
+)
 from tests.support.oauth import (
     ASSERTION_TYPE,
     FORM,
@@ -256,6 +262,16 @@ def test_basic_is_read_in_both_forms(headers: dict[str, str]) -> None:
     check_success(ask(build_endpoint(), GRANT, headers), scope=None)
 
 
+def test_an_id_that_form_encoding_changes_is_read_in_both_forms() -> None:
+    """Such as one with a slash."""
+    client = Client(client_id="org/redox", secret_hashes=(hash_secret(SECRET),))
+    endpoint = build_endpoint(clients=Clients([client]))
+
+    for client_id in ("org/redox", "org%2Fredox"):
+        reply = ask(endpoint, GRANT, basic(client_id))
+        assert reply.status == 200
+
+
 def test_a_client_without_scopes_gets_a_token_that_names_none() -> None:
     """A scope has at least one word, so an empty one would be malformed."""
     check_success(ask(build_endpoint(), GRANT, basic("plain")), scope=None)
@@ -275,6 +291,11 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "no base64": (GRANT, {"authorization": "Basic !!!"}),
     "bad padding": (GRANT, {"authorization": "Basic cmVkb3g"}),
     "nothing": (GRANT, {"authorization": "Basic"}),
+    "a blank and nothing": (GRANT, {"authorization": "Basic "}),
+    "no blank": (
+        GRANT,
+        {"authorization": basic()["authorization"].replace(" ", "")},
+    ),
     "an empty header": (GRANT, {"authorization": ""}),
     "a doubled header": (
         GRANT,
@@ -304,6 +325,37 @@ def test_every_wrong_credential_gets_the_same_answer(name: str) -> None:
     parameters, headers = WRONG[name]
 
     check(ask(build_endpoint(), parameters, headers), 401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("a wrong secret", "wrong-client-secret"),
+        ("an unknown client in the body", "wrong-client-secret"),
+        ("nothing", "malformed-basic"),
+        ("a blank and nothing", "malformed-basic"),
+        ("no blank", "malformed-basic"),
+        ("another scheme", "malformed-basic"),
+        ("an assertion that is none", "malformed-token"),
+        ("an assertion without its type", "wrong-assertion-type"),
+        ("a type without its assertion", "malformed-token"),
+    ],
+)
+def test_the_log_tells_what_the_answer_does_not(name: str, code: str) -> None:
+    """Whoever runs the endpoint has to find the mistake."""
+    seen: list[Outcome] = []
+    parameters, headers = WRONG[name]
+    ask(build_endpoint(observer=seen.append), parameters, headers)
+
+    assert [outcome.code for outcome in seen] == [code]
+
+
+@pytest.mark.parametrize("scheme", ["basic ", "BASIC ", "Basic   "])
+def test_the_scheme_is_known_in_any_case_and_before_any_blanks(scheme: str) -> None:
+    """RFC 9110 section 11.4 lets one blank or more follow it."""
+    authorization = scheme + basic()["authorization"].removeprefix("Basic ")
+
+    check_success(ask(build_endpoint(), GRANT, {"authorization": authorization}))
 
 
 @pytest.mark.parametrize(
@@ -359,6 +411,8 @@ def test_the_digest_that_fills_up_is_nobodys_secret(
         (assertion(client_secret=SECRET, client_id="redox"), {}),
         (assertion(client_secret=SECRET, client_id="redox"), basic()),
         (assertion(client_id="redox"), {}),
+        ({**GRANT, "client_assertion": "x"}, basic()),
+        ({**GRANT, "client_assertion_type": ASSERTION_TYPE}, basic()),
     ],
 )
 def test_two_methods_or_two_clients_are_an_invalid_request(

@@ -283,7 +283,8 @@ class TokenEndpoint:
 
     def _refuse(self, rejection: RequestRejected) -> Response:
         error, status = rejection.error, rejection.status
-        # A registry of the user's own may refuse in words that are not of this place.
+        # A verifier of tokens, and a registry of the user's own, refuse in words that
+        # are not of this place.
         if not is_described(error):
             error, status = "invalid_client", 401
         if status == 401:  # noqa: PLR2004 - unauthorized
