@@ -25,6 +25,7 @@ from redox_wsgi.oauth import (
     TokenEndpoint,
     hash_secret,
 )
+from tests.support.leaks import capture_logs
 from tests.support.oauth import (
     ASSERTION_TYPE,
     FORM,
@@ -430,7 +431,9 @@ def test_a_body_that_repeats_the_header_is_tolerated(headers: dict[str, str]) ->
     """Nobody says whether Redox's body does; it can be forbidden."""
     twice = {**GRANT, "client_id": "strange", "client_secret": STRANGE_SECRET}
 
-    check_success(ask(build_endpoint(), twice, headers), scope=None)
+    seen: list[Outcome] = []
+    check_success(ask(build_endpoint(observer=seen.append), twice, headers), scope=None)
+    assert seen[0].principal == "client_secret_basic"
     strict = build_endpoint(tolerate_duplicate_credentials=False)
     check(ask(strict, twice, headers), 400, "invalid_request")
 
@@ -530,6 +533,15 @@ def test_parameters_and_answer_bear_the_names_of_the_credential() -> None:
 
     assert sorted(answer) == ["accessToken", "scope", "token_type", "ttl"]
     check(ask(endpoint, POSTED), 400, "invalid_request")
+
+
+def test_json_is_refused_where_it_is_not_switched_on() -> None:
+    """Though it is a right request otherwise."""
+    headers = {"content-type": "application/json"}
+
+    reply = ask(build_endpoint(), json.dumps(POSTED), headers)
+
+    check(reply, 400, "invalid_request")
 
 
 def test_parameters_may_come_as_json_where_that_is_switched_on() -> None:
@@ -659,6 +671,65 @@ def test_the_outcome_of_each_request_is_observed() -> None:
     assert seen[0].destination == "tokens"
 
 
+class Full:
+    """A store that has every key already."""
+
+    def add(self, key: str, expires_at: Any) -> bool:
+        """Say so."""
+        return False
+
+
+BEARER = AssertionRules(URL)
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters", "headers", "code"),
+    [
+        ({"require_https": True}, POSTED, {}, "https-required"),
+        ({}, {"grant_type": "x"}, {}, "unsupported-grant-type"),
+        ({}, GRANT, {}, "no-credentials"),
+        ({}, assertion(), basic(), "several-credentials"),
+        ({}, {**GRANT, "client_id": "plain"}, basic(), "different-clients"),
+        ({}, GRANT, basic("only-jwt"), "grant-not-allowed"),
+        ({}, {**GRANT, "scope": "x"}, basic(), "scope-not-granted"),
+        ({"jwt_bearer": BEARER}, {"grant_type": JWT_BEARER}, {}, "no-assertion"),
+        ({"replay_store": Full()}, assertion(), {}, "used-assertion"),
+        ({"clients": Broken(OSError())}, POSTED, {}, "token-endpoint-raised"),
+    ],
+)
+def test_the_log_has_one_word_for_each_reason(
+    settings: dict[str, Any],
+    parameters: dict[str, str],
+    headers: dict[str, str],
+    code: str,
+) -> None:
+    """Several reasons have one answer, and the one at fault has to be told which."""
+    seen: list[Outcome] = []
+    ask(build_endpoint(observer=seen.append, **settings), parameters, headers)
+    refusal = [outcome.code for outcome in seen]
+
+    assert refusal == [code]
+    assert seen[0].destination == "token-endpoint"
+
+
+def test_the_log_has_a_word_for_another_method() -> None:
+    """Somebody opened the address in a browser."""
+    seen: list[Outcome] = []
+    ask(build_endpoint(observer=seen.append), POSTED, method="GET")
+
+    assert [outcome.code for outcome in seen] == ["method-not-allowed"]
+
+
+def test_the_log_names_what_a_registry_of_ones_own_raised() -> None:
+    """By its class and place; its text may quote anything."""
+    with capture_logs() as records:
+        ask(build_endpoint(clients=Broken(OSError("s3cret"))), POSTED)
+
+    [line] = [record.getMessage() for record in records]
+    assert "builtins.OSError" in line
+    assert "s3cret" not in line
+
+
 # RFC 7523: the assertion is the grant.
 
 
@@ -713,12 +784,14 @@ def test_a_wrong_assertion_is_an_invalid_grant(
 
 def test_a_wrong_secret_beside_the_assertion_is_an_invalid_client() -> None:
     """Nobody needs it, but whoever sends one must be right."""
-    endpoint = build_endpoint(jwt_bearer=AssertionRules(URL))
+    seen: list[Outcome] = []
+    endpoint = build_endpoint(jwt_bearer=AssertionRules(URL), observer=seen.append)
     claims = build_claims(iss="only-jwt", sub="only-jwt")
     right, wrong = basic("only-jwt"), basic("only-jwt", "wrong")
 
     check(ask(endpoint, grant_asked(sign(claims)), wrong), 401, "invalid_client")
     check_success(ask(endpoint, grant_asked(sign(claims)), right), scope=None)
+    assert [outcome.principal for outcome in seen] == [None, "client_secret_basic"]
 
 
 # Settings.
@@ -733,8 +806,8 @@ def test_a_wrong_secret_beside_the_assertion_is_an_invalid_client() -> None:
         {"realm": ""},
         {"realm": None},
         {"realm": "\u00e9"},
-        {"clients": print},
-        {"clients": Clients},
+        {"clients": print, "tokens": build_tokens()},
+        {"clients": Clients, "tokens": build_tokens()},
         {"tokens": object()},
         {"observer": "x"},
         {"now": "x", "tokens": build_tokens()},
@@ -760,6 +833,24 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
     """Never for a request."""
     with pytest.raises(ConfigurationError):
         build_endpoint(**settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("realm", 'x"y'),
+        ("name", "a\nb"),
+        ("accept_json", "yes"),
+        ("require_https", "false"),
+        ("tolerate_duplicate_credentials", "no"),
+        ("parameter_names", "client_id"),
+        ("answer_names", {"token": "x"}),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: object) -> None:
+    """Of several switches, nobody could guess which one it is."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        build_endpoint(**{name: value})
 
 
 def test_assertions_need_a_replay_store() -> None:
@@ -800,7 +891,7 @@ def test_a_registry_of_ones_own_is_asked_each_time() -> None:
         """A mapping is a registry."""
 
     registry = Registry({c.client_id: c for c in build_clients()})
-    endpoint = build_endpoint(clients=registry)
+    endpoint = build_endpoint(clients=registry, assertions=None)
 
     check_success(ask(endpoint, POSTED))
     del registry["redox"]

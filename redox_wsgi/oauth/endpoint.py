@@ -216,7 +216,7 @@ class TokenEndpoint:
         if grant not in self.grants:
             raise TokenRefused("unsupported_grant_type", "unsupported-grant-type")
 
-        proofs = list(self._prove(asked, grant))
+        proofs = self._prove(asked, grant)
         client = proofs[0].client
         progress.principal = Principal(proofs[0].method, client.client_id)
         if grant not in client.grants:
