@@ -6,6 +6,8 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,12 @@ def find_room(name: str) -> str:
     return name.split(".")[1]
 
 
+def find_name(path: Path) -> str:
+    """Return the name by which a file is imported."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
 def rooms() -> list[tuple[str, Path]]:
     """List each file with its room."""
     return [
@@ -132,6 +140,22 @@ def test_nothing_needs_the_command_line() -> None:
             parts = path.relative_to(PACKAGE).with_suffix("").parts
             if found == "cli" and OF_THE_RECEIVER.isdisjoint(parts[1:]):
                 assert find_room(name) in OUTSIDE_THE_RECEIVER, path
+
+
+def test_no_value_of_the_receiver_can_be_changed() -> None:
+    """What was checked while it was built is what is used: a key, a rule, a client."""
+    values = {
+        value
+        for room, path in rooms()
+        if room in ROW and room not in ("inbox", "contrib")
+        for value in vars(import_module(find_name(path))).values()
+        if isinstance(value, type) and is_dataclass(value)
+    }
+
+    assert values
+    for value in values:
+        assert value.__dataclass_params__.frozen, value  # type: ignore[attr-defined]
+        assert "__slots__" in vars(value), value
 
 
 def test_no_framework_stands_in_the_core() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import socket
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redox_wsgi import AuthenticatorUnavailable, ConfigurationError
+from redox_wsgi import AuthenticatorUnavailable, ConfigurationError, Outcome
 from redox_wsgi.authentication.keys import StaticKeySet, VerificationKey
 from redox_wsgi.authentication.replay import SqliteReplayStore
 from redox_wsgi.oauth import AssertionRules, Client, Clients, TokenEndpoint
@@ -25,6 +27,7 @@ from tests.support.oauth import (
     ISSUED_AT,
     ISSUER,
     JKU,
+    JWT_BEARER,
     URL,
     Clock,
     ask,
@@ -233,6 +236,26 @@ def test_a_signed_assertion_with_a_wrong_claim_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("no kid where there are two keys", "missing-key-id"),
+        ("a jku that is not registered", "wrong-key-set-url"),
+        ("an unknown client", "unknown-client"),
+        ("two audiences", "wrong-audience"),
+        ("another client's name", "wrong-subject"),
+        ("a jti that is a number", "malformed-claims"),
+    ],
+)
+def test_the_log_tells_what_was_wrong_with_an_assertion(name: str, code: str) -> None:
+    """The answer never does, and a client's owner will ask."""
+    seen: list[Outcome] = []
+    token = ATTACKS.get(name) or sign(build_claims(**CLAIMS[name]))
+    check_refused(build_endpoint(observer=seen.append), token)
+
+    assert [outcome.code for outcome in seen] == [code]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '"exp":NaN',
@@ -334,6 +357,37 @@ def test_a_used_identifier_is_remembered_as_long_as_the_assertion_lives() -> Non
     check_refused(endpoint, token)
 
 
+def test_a_store_is_told_to_remember_for_the_leeway_too() -> None:
+    """One of the user's own may forget a key the moment that it was told."""
+    remembered: list[tuple[str, datetime]] = []
+
+    class Recording:
+        """Keeps what it is given."""
+
+        def add(self, key: str, expires_at: datetime) -> bool:
+            """Keep it."""
+            remembered.append((key, expires_at))
+            return True
+
+    rules = AssertionRules(URL, leeway_seconds=40)
+    endpoint = build_endpoint(assertions=rules, replay_store=Recording())
+    assert ask(endpoint, assertion()).status == 200
+
+    [(key, expires_at)] = remembered
+    assert re.fullmatch(r"[0-9a-f]{64}", key)
+    assert expires_at == datetime.fromtimestamp(ISSUED_AT + 340, UTC)
+
+
+def test_a_grant_needs_no_key_id_where_there_is_one_key() -> None:
+    """RFC 7523 wants none; SMART does, of the assertions that authenticate."""
+    keys = StaticKeySet({"keys": [PUBLIC_JWK]})
+    client = Client(client_id="smart", key_set=keys, grants=frozenset({JWT_BEARER}))
+    endpoint = build_endpoint(clients=Clients([client]), jwt_bearer=AssertionRules(URL))
+    token = ATTACKS["no kid where there are two keys"]
+
+    assert ask(endpoint, {"grant_type": JWT_BEARER, "assertion": token}).status == 200
+
+
 @pytest.mark.parametrize("error", ["down", "raises"])
 def test_a_clients_keys_that_cannot_be_had_are_a_503(error: str) -> None:
     """And never an acceptance, nor a refusal."""
@@ -421,6 +475,7 @@ HARD_ENDPOINT = build_endpoint(replay_store=Forgetful())
         {"types": "JWT"},
         {"algorithms": "RS384"},
         {"max_lifetime_seconds": 0},
+        {"max_lifetime_seconds": 86_401},
         {"max_lifetime_seconds": "300"},
         {"leeway_seconds": 301},
         {"leeway_seconds": -1},
@@ -429,8 +484,16 @@ HARD_ENDPOINT = build_endpoint(replay_store=Forgetful())
 )
 def test_a_wrong_rule_ends_the_start(settings: dict[str, Any]) -> None:
     """Symmetric algorithms too: the client's secret would verify itself."""
-    with pytest.raises(ConfigurationError):
+    [name] = settings
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
         AssertionRules(**{"audiences": URL, **settings})
+
+
+def test_a_rule_may_stand_at_its_bounds() -> None:
+    """A day at most, a second at least, and clocks that agree."""
+    for seconds in (1, 86_400):
+        rules = AssertionRules(URL, max_lifetime_seconds=seconds, leeway_seconds=0)
+        assert (rules.max_lifetime_seconds, rules.leeway_seconds) == (seconds, 0)
 
 
 def test_other_algorithms_and_lifetimes_can_be_allowed() -> None:

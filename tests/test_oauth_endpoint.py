@@ -18,7 +18,14 @@ from redox_wsgi import (
     Outcome,
     Request,
 )
-from redox_wsgi.oauth import AssertionRules, Client, Clients, TokenEndpoint
+from redox_wsgi.oauth import (
+    AssertionRules,
+    Client,
+    Clients,
+    TokenEndpoint,
+    hash_secret,
+)
+from tests.support.leaks import capture_logs
 from tests.support.oauth import (
     ASSERTION_TYPE,
     FORM,
@@ -256,6 +263,16 @@ def test_basic_is_read_in_both_forms(headers: dict[str, str]) -> None:
     check_success(ask(build_endpoint(), GRANT, headers), scope=None)
 
 
+def test_an_id_that_form_encoding_changes_is_read_in_both_forms() -> None:
+    """Such as one with a slash."""
+    client = Client(client_id="org/redox", secret_hashes=(hash_secret(SECRET),))
+    endpoint = build_endpoint(clients=Clients([client]))
+
+    for client_id in ("org/redox", "org%2Fredox"):
+        reply = ask(endpoint, GRANT, basic(client_id))
+        assert reply.status == 200
+
+
 def test_a_client_without_scopes_gets_a_token_that_names_none() -> None:
     """A scope has at least one word, so an empty one would be malformed."""
     check_success(ask(build_endpoint(), GRANT, basic("plain")), scope=None)
@@ -275,6 +292,11 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "no base64": (GRANT, {"authorization": "Basic !!!"}),
     "bad padding": (GRANT, {"authorization": "Basic cmVkb3g"}),
     "nothing": (GRANT, {"authorization": "Basic"}),
+    "a blank and nothing": (GRANT, {"authorization": "Basic "}),
+    "no blank": (
+        GRANT,
+        {"authorization": basic()["authorization"].replace(" ", "")},
+    ),
     "an empty header": (GRANT, {"authorization": ""}),
     "a doubled header": (
         GRANT,
@@ -304,6 +326,37 @@ def test_every_wrong_credential_gets_the_same_answer(name: str) -> None:
     parameters, headers = WRONG[name]
 
     check(ask(build_endpoint(), parameters, headers), 401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("a wrong secret", "wrong-client-secret"),
+        ("an unknown client in the body", "wrong-client-secret"),
+        ("nothing", "malformed-basic"),
+        ("a blank and nothing", "malformed-basic"),
+        ("no blank", "malformed-basic"),
+        ("another scheme", "malformed-basic"),
+        ("an assertion that is none", "malformed-token"),
+        ("an assertion without its type", "wrong-assertion-type"),
+        ("a type without its assertion", "malformed-token"),
+    ],
+)
+def test_the_log_tells_what_the_answer_does_not(name: str, code: str) -> None:
+    """Whoever runs the endpoint has to find the mistake."""
+    seen: list[Outcome] = []
+    parameters, headers = WRONG[name]
+    ask(build_endpoint(observer=seen.append), parameters, headers)
+
+    assert [outcome.code for outcome in seen] == [code]
+
+
+@pytest.mark.parametrize("scheme", ["basic ", "BASIC ", "Basic   "])
+def test_the_scheme_is_known_in_any_case_and_before_any_blanks(scheme: str) -> None:
+    """RFC 9110 section 11.4 lets one blank or more follow it."""
+    authorization = scheme + basic()["authorization"].removeprefix("Basic ")
+
+    check_success(ask(build_endpoint(), GRANT, {"authorization": authorization}))
 
 
 @pytest.mark.parametrize(
@@ -359,6 +412,8 @@ def test_the_digest_that_fills_up_is_nobodys_secret(
         (assertion(client_secret=SECRET, client_id="redox"), {}),
         (assertion(client_secret=SECRET, client_id="redox"), basic()),
         (assertion(client_id="redox"), {}),
+        ({**GRANT, "client_assertion": "x"}, basic()),
+        ({**GRANT, "client_assertion_type": ASSERTION_TYPE}, basic()),
     ],
 )
 def test_two_methods_or_two_clients_are_an_invalid_request(
@@ -376,7 +431,9 @@ def test_a_body_that_repeats_the_header_is_tolerated(headers: dict[str, str]) ->
     """Nobody says whether Redox's body does; it can be forbidden."""
     twice = {**GRANT, "client_id": "strange", "client_secret": STRANGE_SECRET}
 
-    check_success(ask(build_endpoint(), twice, headers), scope=None)
+    seen: list[Outcome] = []
+    check_success(ask(build_endpoint(observer=seen.append), twice, headers), scope=None)
+    assert seen[0].principal == "client_secret_basic"
     strict = build_endpoint(tolerate_duplicate_credentials=False)
     check(ask(strict, twice, headers), 400, "invalid_request")
 
@@ -476,6 +533,15 @@ def test_parameters_and_answer_bear_the_names_of_the_credential() -> None:
 
     assert sorted(answer) == ["accessToken", "scope", "token_type", "ttl"]
     check(ask(endpoint, POSTED), 400, "invalid_request")
+
+
+def test_json_is_refused_where_it_is_not_switched_on() -> None:
+    """Though it is a right request otherwise."""
+    headers = {"content-type": "application/json"}
+
+    reply = ask(build_endpoint(), json.dumps(POSTED), headers)
+
+    check(reply, 400, "invalid_request")
 
 
 def test_parameters_may_come_as_json_where_that_is_switched_on() -> None:
@@ -605,6 +671,65 @@ def test_the_outcome_of_each_request_is_observed() -> None:
     assert seen[0].destination == "tokens"
 
 
+class Full:
+    """A store that has every key already."""
+
+    def add(self, key: str, expires_at: Any) -> bool:
+        """Say so."""
+        return False
+
+
+BEARER = AssertionRules(URL)
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters", "headers", "code"),
+    [
+        ({"require_https": True}, POSTED, {}, "https-required"),
+        ({}, {"grant_type": "x"}, {}, "unsupported-grant-type"),
+        ({}, GRANT, {}, "no-credentials"),
+        ({}, assertion(), basic(), "several-credentials"),
+        ({}, {**GRANT, "client_id": "plain"}, basic(), "different-clients"),
+        ({}, GRANT, basic("only-jwt"), "grant-not-allowed"),
+        ({}, {**GRANT, "scope": "x"}, basic(), "scope-not-granted"),
+        ({"jwt_bearer": BEARER}, {"grant_type": JWT_BEARER}, {}, "no-assertion"),
+        ({"replay_store": Full()}, assertion(), {}, "used-assertion"),
+        ({"clients": Broken(OSError())}, POSTED, {}, "token-endpoint-raised"),
+    ],
+)
+def test_the_log_has_one_word_for_each_reason(
+    settings: dict[str, Any],
+    parameters: dict[str, str],
+    headers: dict[str, str],
+    code: str,
+) -> None:
+    """Several reasons have one answer, and the one at fault has to be told which."""
+    seen: list[Outcome] = []
+    ask(build_endpoint(observer=seen.append, **settings), parameters, headers)
+    refusal = [outcome.code for outcome in seen]
+
+    assert refusal == [code]
+    assert seen[0].destination == "token-endpoint"
+
+
+def test_the_log_has_a_word_for_another_method() -> None:
+    """Somebody opened the address in a browser."""
+    seen: list[Outcome] = []
+    ask(build_endpoint(observer=seen.append), POSTED, method="GET")
+
+    assert [outcome.code for outcome in seen] == ["method-not-allowed"]
+
+
+def test_the_log_names_what_a_registry_of_ones_own_raised() -> None:
+    """By its class and place; its text may quote anything."""
+    with capture_logs() as records:
+        ask(build_endpoint(clients=Broken(OSError("s3cret"))), POSTED)
+
+    [line] = [record.getMessage() for record in records]
+    assert "builtins.OSError" in line
+    assert "s3cret" not in line
+
+
 # RFC 7523: the assertion is the grant.
 
 
@@ -659,12 +784,14 @@ def test_a_wrong_assertion_is_an_invalid_grant(
 
 def test_a_wrong_secret_beside_the_assertion_is_an_invalid_client() -> None:
     """Nobody needs it, but whoever sends one must be right."""
-    endpoint = build_endpoint(jwt_bearer=AssertionRules(URL))
+    seen: list[Outcome] = []
+    endpoint = build_endpoint(jwt_bearer=AssertionRules(URL), observer=seen.append)
     claims = build_claims(iss="only-jwt", sub="only-jwt")
     right, wrong = basic("only-jwt"), basic("only-jwt", "wrong")
 
     check(ask(endpoint, grant_asked(sign(claims)), wrong), 401, "invalid_client")
     check_success(ask(endpoint, grant_asked(sign(claims)), right), scope=None)
+    assert [outcome.principal for outcome in seen] == [None, "client_secret_basic"]
 
 
 # Settings.
@@ -679,8 +806,8 @@ def test_a_wrong_secret_beside_the_assertion_is_an_invalid_client() -> None:
         {"realm": ""},
         {"realm": None},
         {"realm": "\u00e9"},
-        {"clients": print},
-        {"clients": Clients},
+        {"clients": print, "tokens": build_tokens()},
+        {"clients": Clients, "tokens": build_tokens()},
         {"tokens": object()},
         {"observer": "x"},
         {"now": "x", "tokens": build_tokens()},
@@ -706,6 +833,24 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
     """Never for a request."""
     with pytest.raises(ConfigurationError):
         build_endpoint(**settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("realm", 'x"y'),
+        ("name", "a\nb"),
+        ("accept_json", "yes"),
+        ("require_https", "false"),
+        ("tolerate_duplicate_credentials", "no"),
+        ("parameter_names", "client_id"),
+        ("answer_names", {"token": "x"}),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: object) -> None:
+    """Of several switches, nobody could guess which one it is."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        build_endpoint(**{name: value})
 
 
 def test_assertions_need_a_replay_store() -> None:
@@ -746,7 +891,7 @@ def test_a_registry_of_ones_own_is_asked_each_time() -> None:
         """A mapping is a registry."""
 
     registry = Registry({c.client_id: c for c in build_clients()})
-    endpoint = build_endpoint(clients=registry)
+    endpoint = build_endpoint(clients=registry, assertions=None)
 
     check_success(ask(endpoint, POSTED))
     del registry["redox"]

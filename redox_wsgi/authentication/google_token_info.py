@@ -50,7 +50,7 @@ _BAD_REQUEST = 400
 _Moment = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,11}\Z")]
 
 
-class _TokenInfo(msgspec.Struct, frozen=True):
+class _TokenInfo(msgspec.Struct):
     exp: _Moment
     azp: str
     scope: str = ""
@@ -59,7 +59,7 @@ class _TokenInfo(msgspec.Struct, frozen=True):
     email_verified: str | bool = False
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _Error(msgspec.Struct):
     error: str = ""
     error_description: str = ""
 

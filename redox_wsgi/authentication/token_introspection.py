@@ -49,7 +49,7 @@ _VSCHARS = re.compile(r"[ -~]+")
 _Moment = Annotated[float, msgspec.Meta(ge=0, lt=253402300800)]
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer(msgspec.Struct):
     """The members that matter, each of the type that the standard gives it.
 
     Spec:

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-from redox_wsgi.errors import AuthenticationFailed
 from redox_wsgi.oauth.answers import TokenRefused
 from redox_wsgi.oauth.assertions import AssertionVerifier, Proof
 from redox_wsgi.oauth.clients import (
@@ -29,9 +28,11 @@ from redox_wsgi.oauth.token_request import TokenRequest
 #: The one value of ``client_assertion_type`` that is known.
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-# The scheme is case-insensitive. A comma means that the server joined two headers.
+# The scheme is case-insensitive. What follows is left to the decoder, which refuses the
+# comma of two headers that the server joined, too; any character is taken here, since
+# one that ended the match would have it tried again from every blank.
 # -- https://www.rfc-editor.org/rfc/rfc7617#section-2
-_BASIC = re.compile(r"(?i:basic) +([A-Za-z0-9+/]+={0,2})")
+_BASIC = re.compile(r"(?i:basic) +(.+)", re.DOTALL)
 
 # Where a client has fewer secrets than it may.
 _PADDING = (NO_HASH,) * MAX_SECRETS
@@ -54,6 +55,7 @@ class ClientAuthentication(Protocol):
 
         Raises:
             TokenRefused: ``invalid_client``: the proof is malformed or wrong.
+            AuthenticationFailed: The same, as a verifier of tokens says it.
             AuthenticatorUnavailable: Nobody can tell now.
         """
 
@@ -141,18 +143,13 @@ class PrivateKeyJwt:
         """Verify the assertion.
 
         Raises:
-            TokenRefused: ``invalid_client``: its type is another, or see
-                ``AssertionVerifier.verify``.
+            TokenRefused: ``invalid_client``: its type is another.
+            AuthenticationFailed: See ``AssertionVerifier.verify``.
             AuthenticatorUnavailable: The client's keys cannot be had now.
         """
         if request.get("client_assertion_type") != ASSERTION_TYPE:
             raise TokenRefused("invalid_client", "wrong-assertion-type")
-        try:
-            return self._verifier.verify(
-                request.get("client_assertion") or "", self.name
-            )
-        except AuthenticationFailed as failure:
-            raise TokenRefused("invalid_client", failure.code) from failure
+        return self._verifier.verify(request.get("client_assertion") or "", self.name)
 
 
 def is_said_twice(request: TokenRequest) -> bool:
@@ -166,7 +163,7 @@ def is_said_twice(request: TokenRequest) -> bool:
 
 def _read_body(request: TokenRequest) -> tuple[bytes, bytes]:
     client_id = request.get("client_id") or ""
-    secret = request.get("client_secret") or ""
+    secret = request.parameters["client_secret"]
     return client_id.encode("utf-8"), secret.encode("utf-8")
 
 
@@ -174,7 +171,8 @@ def _read_basic(request: TokenRequest) -> list[tuple[bytes, bytes]]:
     match = _BASIC.fullmatch(request.authorization or "")
     try:
         decoded = binascii.a2b_base64(match[1] if match else "=", strict_mode=True)
-    except binascii.Error as error:
+    # Of characters outside ASCII it says so by a ValueError.
+    except ValueError as error:
         raise TokenRefused("invalid_client", "malformed-basic") from error
     client_id, _, secret = decoded.partition(b":")
     # Both must be form-encoded before base64, which many clients do not do: always

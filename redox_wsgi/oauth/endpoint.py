@@ -216,7 +216,7 @@ class TokenEndpoint:
         if grant not in self.grants:
             raise TokenRefused("unsupported_grant_type", "unsupported-grant-type")
 
-        proofs = list(self._prove(asked, grant))
+        proofs = self._prove(asked, grant)
         client = proofs[0].client
         progress.principal = Principal(proofs[0].method, client.client_id)
         if grant not in client.grants:
@@ -283,7 +283,8 @@ class TokenEndpoint:
 
     def _refuse(self, rejection: RequestRejected) -> Response:
         error, status = rejection.error, rejection.status
-        # A registry of the user's own may refuse in words that are not of this place.
+        # A verifier of tokens, and a registry of the user's own, refuse in words that
+        # are not of this place.
         if not is_described(error):
             error, status = "invalid_client", 401
         if status == 401:  # noqa: PLR2004 - unauthorized
