@@ -64,7 +64,7 @@ def test_a_zombie_is_refused_and_the_next_entry_is_right(shared_site: Site) -> N
     put(site.inbox, 2)
     with site.working(*QUICK) as zombie:
         site.wait_for("begun", 1)
-        zombie.send_signal(signal.SIGSTOP)
+        site.freeze(zombie)
         handled = Handled()
         successor = Worker(site.inbox, handled)
         wait_until(successor.run_once)

@@ -103,7 +103,7 @@ def test_a_worker_that_was_frozen_beyond_its_lease_is_refused(site: Site) -> Non
     put(site.inbox, 1, effect="wait")
     with site.working(*QUICK) as frozen:
         site.wait_for("begun", 1)
-        frozen.send_signal(signal.SIGSTOP)
+        site.freeze(frozen)
         successor = Worker(site.inbox, lambda _: None)
         wait_until(successor.run_once)
         assert site.inbox.stats().done == 1

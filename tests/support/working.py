@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox import Inbox
 from tests.support.work import PATIENCE_SECONDS, wait_until
 
@@ -56,6 +57,24 @@ class Site:
     def let_go_on(self) -> None:
         """Let handlers that wait go on."""
         Path(f"{self.log}.go-on").touch()
+
+    def freeze(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop a process, but not at an instant at which it keeps all others waiting.
+
+        None can take the lock of a database in SQLite from one that is stopped with it.
+        """
+
+        def is_frozen_alone() -> bool:
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            try:
+                self.inbox.store.resume_lane("no such lane")
+            except InboxUnavailable:
+                process.send_signal(signal.SIGCONT)
+                return False
+            return True
+
+        wait_until(is_frozen_alone)
 
     def start(
         self, *options: str, handler: str = "tests.support.worked:handle"
