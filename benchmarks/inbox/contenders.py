@@ -84,13 +84,7 @@ Open: TypeAlias = Callable[[Path, str], contextlib.AbstractContextManager[Conten
 def bare_sqlite(folder: Path, _: str) -> Iterator[Contender]:
     """The yardstick: one insert a transaction, WAL, synchronous=FULL."""
     with contextlib.closing(open_bare_sqlite(folder)) as connection:
-
-        def put(body: bytes) -> None:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT INTO bare (body) VALUES (?)", (body,))
-            connection.execute("COMMIT")
-
-        yield Contender(put)
+        yield Contender(partial(insert_bare, connection))
 
 
 def open_bare_sqlite(folder: Path) -> sqlite3.Connection:
@@ -102,6 +96,13 @@ def open_bare_sqlite(folder: Path) -> sqlite3.Connection:
         "CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, body BLOB)"
     )
     return connection
+
+
+def insert_bare(connection: sqlite3.Connection, body: bytes) -> None:
+    """Insert one body in a transaction of its own."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO bare (body) VALUES (?)", (body,))
+    connection.execute("COMMIT")
 
 
 @contextmanager
