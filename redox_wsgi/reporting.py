@@ -10,9 +10,10 @@ import logging
 import re
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import dropwhile
+from types import FrameType
 from typing import Literal, TypeAlias
 
 from redox_wsgi.errors import DeliveryFailed, RequestRejected
@@ -37,6 +38,8 @@ _MAX_KINDS = 100
 
 # Enough to leave a framework and to name the handler.
 _FRAMES = 10
+
+_OURS = f"{__name__.partition('.')[0]}."
 
 _logger = logging.getLogger("redox_wsgi")
 
@@ -98,13 +101,22 @@ def describe_exception(error: BaseException) -> str:
     The text of an exception quotes what was wrong: in a handler, a patient's data.
 
     Returns:
-        The class, then file, line and function of the innermost frames outwards.
+        The class, then file, line and function of the innermost frames outwards. Those
+        of this package that only called the failing code are left out.
     """
-    places: deque[str] = deque(maxlen=_FRAMES)
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        places.appendleft(f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}")
+    frames = list(traceback.walk_tb(error.__traceback__))
+    called = list(dropwhile(_is_ours, frames)) or frames
+    places = [
+        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+        for frame, line in reversed(called[-_FRAMES:])
+    ]
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     return " < ".join([name, *places])
+
+
+def _is_ours(place: tuple[FrameType, int]) -> bool:
+    frame, _ = place
+    return str(frame.f_globals.get("__name__")).startswith(_OURS)
 
 
 class Progress:

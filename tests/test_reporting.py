@@ -11,10 +11,13 @@ import pytest
 from redox_wsgi import (
     NO_CREDENTIALS,
     AuthenticationFailed,
+    ConfigurationError,
     DeliveryFailed,
+    Destination,
     Outcome,
     Principal,
     Response,
+    Transmission,
 )
 from redox_wsgi.reporting import Reporter, describe_exception, loggable
 from tests.support.builders import (
@@ -287,6 +290,30 @@ def test_a_deep_traceback_is_cut_to_its_innermost_frames() -> None:
     assert places[0] == "builtins.KeyError"
     assert len(places) == 11
     assert {place.rsplit(" ", 1)[1] for place in places[1:]} == {"dive"}
+
+
+def test_a_traceback_begins_where_the_users_code_does(
+    received: Received, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads it at night looks for a line of their own."""
+
+    def fail(transmission: Transmission) -> None:
+        raise KeyError
+
+    received.reply = fail
+    send(build_application(received), body=NOTIFICATION, headers=HEADERS)
+
+    assert "reporting.py:" in caplog.text
+    assert "destination.py:" not in caplog.text
+
+
+def test_a_traceback_of_this_package_alone_is_whole() -> None:
+    """What fails here must be found here."""
+    with pytest.raises(ConfigurationError) as caught:
+        Destination(None)
+    error = caught.value.with_traceback(caught.tb.tb_next)
+
+    assert describe_exception(error).endswith(" __init__")
 
 
 def test_an_observer_that_raises_changes_no_answer(
