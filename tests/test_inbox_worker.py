@@ -455,6 +455,25 @@ def test_if_it_cannot_be_given_back_its_lease_ends() -> None:
     assert [outcome.word for outcome in outcomes] == ["lost", "handled"]
 
 
+@pytest.mark.parametrize("word", ["handled", "failed"])
+def test_a_lease_that_ends_with_its_entry_is_not_called_lost(word: str) -> None:
+    """A heartbeat in that instant alarmed somebody in vain: two at work on one lane."""
+    outcomes: list[HandledOutcome] = []
+    handler = raising(ValueError()) if word == "failed" else Handled()
+    inbox, worker, _ = build_clocked(handler, observer=outcomes.append)
+    put(inbox, 1)
+    store: Any = inbox.store
+    beat = worker._heartbeat.beat
+    for name in ("complete", "retry"):
+        end = getattr(store, name)
+        setattr(store, name, lambda *facts, end=end: (end(*facts), beat()))
+    with capture_logs() as records:
+        worker.drain()
+
+    assert [outcome.word for outcome in outcomes] == [word]
+    assert not [record for record in records if "Lost" in record.getMessage()]
+
+
 AGAIN = "The inbox can be used again."
 
 
