@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from redox_wsgi import InboxUnavailable, LostLease
 from redox_wsgi.inbox.entry import Receipt
 from redox_wsgi.inbox.postgresql import PostgresqlStore
 from redox_wsgi.inbox.postgresql import store as store_module
-from redox_wsgi.inbox.postgresql.connections import Connections
+from redox_wsgi.inbox.postgresql.connections import Connections, Session
 from tests.support.arrivals import build_arrival
 from tests.support.pgbouncer import run_pgbouncer
 from tests.support.postgresql import wait_for_a_lock
@@ -235,6 +236,26 @@ class TestLending:
             session.execute("BEGIN", {})
 
         assert session.connection.closed
+
+    @pytest.mark.parametrize("is_lost", [False, True])
+    def test_idle_connection_that_another_thread_takes_is_not_missed(
+        self, connections, is_lost
+    ):
+        """Between a look and a grasp it may go; that was answered with 500."""
+
+        class Contended(deque[Session]):
+            """One whose last member is gone when it is to be taken."""
+
+            def __len__(self) -> int:
+                return 1
+
+        connections._find_pool().idle = Contended()
+        with connections.borrow() as session:
+            session.execute("SELECT 1", {})
+            if is_lost:
+                session.connection.pgconn.finish()
+
+        assert session.connection.closed is is_lost
 
     def test_one_lost_connection_takes_its_idle_neighbours_along(self, connections):
         """What ended the one ended them all, and a repeat shall find a new one."""
