@@ -187,6 +187,24 @@ class TestLending:
 
         assert count_sessions(postgresql_url) == 1
 
+    def test_connection_that_fails_at_its_first_statement_is_closed(
+        self, connections, monkeypatch
+    ):
+        """As where the server ends at that moment; the collector may come late."""
+        opened = []
+
+        def fail(connection: Any, *_: Any, **__: Any) -> None:
+            opened.append(connection)
+            raise psycopg.OperationalError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.Connection, "execute", fail)
+            with pytest.raises(InboxUnavailable) as caught, connections.borrow():
+                pass
+
+        assert caught.value.code == "cannot-connect"
+        assert [connection.closed for connection in opened] == [True]
+
     def test_exhausted_connections_are_unavailable(self, connections):
         """A server of many threads must not open a connection for each."""
         with (

@@ -302,7 +302,11 @@ class Connections:
         connection = self._psycopg.connect(**arguments, autocommit=True)
         # A pooler may have been told to ignore settings that it cannot keep.
         asked = "SELECT current_setting('redox_wsgi.is_direct', true)"
-        is_pooled = connection.execute(asked, prepare=False).fetchone()[0] != "on"
+        try:
+            is_pooled = connection.execute(asked, prepare=False).fetchone()[0] != "on"
+        except BaseException:
+            connection.close()
+            raise
         if is_pooled:
             # A prepared statement belongs to a session, too.
             connection.prepare_threshold = None
