@@ -478,6 +478,19 @@ class TestWaiting:
         assert store.wait(0) is None
 
 
+def test_connection_that_carried_a_large_body_is_not_kept(store):
+    """Ten bodies of 40 MB would stay in every process, and their buffers too."""
+    pool, sizes, idle = store._connections._find_pool(), [1000, 2 * 1024 * 1024], []
+    for number, size in enumerate(sizes, 1):
+        store.put(build_arrival(number, body=bytes(size)))
+        idle.append(len(pool.idle))
+    for number, size in enumerate(sizes, 1):
+        assert store.read_body(number) == bytes(size)
+        idle.append(len(pool.idle))
+
+    assert idle == [1, 0, 1, 0]
+
+
 def test_greenlet_that_waits_for_the_server_lets_others_run(postgresql_url):
     """Under gevent, all that a process does would stop for a put otherwise."""
     script = [sys.executable, "-c", GREENLETS, postgresql_url]
