@@ -1102,17 +1102,30 @@ def test_a_chore_that_fails_is_done_the_next_time() -> None:
 
 def test_a_clock_that_was_set_back_stops_no_lane() -> None:
     """A lease of tomorrow would last until tomorrow."""
-    handled = Handled()
-    inbox, worker, clock = build_clocked(handled)
+    inbox, worker, clock = build_clocked(lambda _: None)
     put(inbox, 1)
     clock.advance(3600)
     assert inbox.store.claim("before", LEASE_SECONDS)
     clock.advance(-3600)
-    assert worker.drain() == 0
-    worker._housekeeping.do_due()
-    worker.drain()
+    assert inbox.store.claim("after", LEASE_SECONDS) is None
 
-    assert handled == [1]
+    worker._housekeeping.do_due()
+
+    assert inbox.store.claim("repaired", LEASE_SECONDS)
+
+
+def test_a_clock_that_was_set_back_stops_no_lane_of_a_worker_that_drains() -> None:
+    """Where only cron starts one, nobody else would ever repair it."""
+    handled = Handled()
+    inbox, worker, clock = build_clocked(handled)
+    clock.advance(3600)
+    put(inbox, 1)
+    clock.advance(-3600)
+    with capture_logs() as records:
+        attempts = [worker.drain(), worker.drain()]
+
+    assert (handled, attempts) == ([1], [1, 0])
+    assert len([it for it in records if "set back" in it.getMessage()]) == 1
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,8 @@ class Housekeeping:
         self._now = now
         self._timer = timer
         self._random = random
-        self._chores: list[tuple[Callable[[], None], float]] = [
-            (self._mend_clock, _CLOCK_SECONDS),
+        self._chores: list[tuple[Callable[[], object], float]] = [
+            (self.mend_clock, _CLOCK_SECONDS),
             (self._clear, _PRUNE_SECONDS),
         ]
         started_at = timer()
@@ -131,12 +131,20 @@ class Housekeeping:
             except Exception as error:
                 self._outage.report(error)
 
-    def _find_due(self) -> Iterator[tuple[int, Callable[[], None], float]]:
+    def _find_due(self) -> Iterator[tuple[int, Callable[[], object], float]]:
         for number, (chore, period) in enumerate(self._chores):
             if self._timer() >= self._due_at[number]:
                 yield number, chore, period
 
-    def _mend_clock(self) -> None:
+    def mend_clock(self) -> bool:
+        """Make due what only a clock that was set back lets wait.
+
+        Returns:
+            Whether there was any.
+
+        Raises:
+            InboxUnavailable: The store cannot be used now.
+        """
         repaired = self._store.repair_clock(self._longest_seconds)
         if repaired:
             _logger.warning(
@@ -144,6 +152,7 @@ class Housekeeping:
                 "are due now.",
                 repaired,
             )
+        return repaired > 0
 
     def _clear(self) -> None:
         pruned = prune(self._store, self._now(), self._retention, self._is_stopping)
