@@ -376,10 +376,9 @@ class MemoryStore:
         return lane
 
     def _set_state(self, entry_id: int, state: State, error: str | None) -> None:
-        entry = self._entries[entry_id]
-        # Skipped or replayed by an operator meanwhile: that stands.
-        is_new = state is State.WAITING or entry.record.state is State.WAITING
-        if is_new:
+        entry = self._entries.get(entry_id)
+        # Skipped, replayed or pruned by an operator meanwhile: that stands.
+        if entry is not None and State.WAITING in (state, entry.record.state):
             entry.record = replace(
                 entry.record,
                 state=state,
