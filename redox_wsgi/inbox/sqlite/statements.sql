@@ -186,8 +186,8 @@ SELECT coalesce(sum(repeats), 0) FROM entry WHERE repeats > 0;
 -- What restricts it is appended, and then order_entries.
 -- name: find_entries
 SELECT entry.id, lane.key, entry.identity, entry.state, entry.received_at,
-    iif(entry.state > 0, entry.changed_at, NULL), entry.error, entry.repeats, entry.body_bytes,
-    entry.data_model, entry.event_type, entry.log_id, entry.head
+    iif(entry.state > 0, entry.changed_at, NULL), entry.error, entry.repeats,
+    entry.body_bytes, entry.data_model, entry.event_type, entry.log_id, entry.head
 FROM entry CROSS JOIN lane ON lane.id = entry.lane_id
 WHERE entry.id > :after;
 
