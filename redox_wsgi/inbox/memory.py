@@ -184,7 +184,11 @@ class MemoryStore:
         """See ``Store.halt``."""
         with self._changed:
             lane = self._held(claim)
-            lane.token, lane.last_error, lane.is_halted = None, error, True
+            lane.token, lane.last_error, lane.due_at = None, error, self._now()
+            entry = self._entries.get(claim.entry_id)
+            # Of one that an operator skipped meanwhile the lane goes on.
+            if entry is not None and entry.record.state is State.WAITING:
+                lane.is_halted = True
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

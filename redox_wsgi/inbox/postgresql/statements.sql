@@ -148,7 +148,13 @@ UPDATE redox_lane SET
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: halt
-UPDATE redox_lane SET owner = NULL, halted = true, last_error = %(error)s
+-- Of an entry that an operator skipped meanwhile the lane goes on. The lane is locked
+-- by the statement before, so that the skip is seen.
+UPDATE redox_lane SET
+  owner = NULL, last_error = %(error)s, due_at = clock_timestamp(),
+  halted = halted OR EXISTS (
+    SELECT 1 FROM redox_entry WHERE id = %(entry_id)s AND state = 0
+  )
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: release

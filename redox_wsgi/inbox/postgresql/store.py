@@ -200,7 +200,11 @@ class PostgresqlStore:
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
-        self._change_lane("halt", claim, error=error)
+        named = {**write_claim(claim), "error": error}
+        with self._connections.transaction(_MAY_BE_LOST) as connection:
+            connection.execute(_SQL["lock_lane_of_entry"], named)
+            if connection.execute(_SQL["halt"], named).rowcount == 0:
+                raise LostLease("The lease of this entry has ended.")
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

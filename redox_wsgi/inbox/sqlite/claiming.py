@@ -121,7 +121,7 @@ class Claiming:
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
-        self._end(claim, "halt", {"error": error})
+        self._end(claim, "halt", {"error": error, "entry": claim.entry_id})
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

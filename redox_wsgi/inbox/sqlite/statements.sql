@@ -89,8 +89,13 @@ WHERE id = :lane AND fence = :fence AND owner = :token;
 UPDATE lane SET owner = NULL, due_at = :now + :delay, last_error = :error
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
+-- Of an entry that an operator skipped meanwhile the lane goes on.
 -- name: halt
-UPDATE lane SET owner = NULL, halted = 1, last_error = :error
+UPDATE lane
+SET owner = NULL, last_error = :error, due_at = :now,
+    halted = max(
+        halted, EXISTS (SELECT 1 FROM entry WHERE id = :entry AND state = 0)
+    )
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
 -- An operator may have set attempts to 0 meanwhile.
