@@ -422,6 +422,24 @@ def put_in_vain(store: SqliteStore, number: int, **change: Any) -> str:
     return refused.value.code
 
 
+def test_a_database_whose_wal_cannot_be_opened_is_closed_again(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no descriptor left, each try would take two more."""
+
+    def fail(path: str) -> int:
+        raise OSError(errno.EMFILE, "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{PACKAGE}.access.open_wal", fail)
+        assert put_in_vain(store, 1) == "database-failed"
+        first = set(os.listdir("/proc/self/fd"))
+        assert put_in_vain(store, 1) == "database-failed"
+
+    assert set(os.listdir("/proc/self/fd")) == first
+    assert store.put(arrival(1)) is Receipt.STORED
+
+
 def test_what_cannot_be_forced_to_the_disk_is_an_unknown_outcome(
     store, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
