@@ -50,6 +50,13 @@ def start(grouping: Grouping, number: int, waiting: int) -> threading.Thread:
     return thread
 
 
+def test_a_member_shows_nothing_of_its_body() -> None:
+    """What reports a crash likes to show the variables of each frame."""
+    member = Member(arrival(), ("lane", b"Lovelace"), None)
+
+    assert "Lovelace" not in repr(member)
+
+
 def test_who_is_committed_does_not_wait_for_the_next_group() -> None:
     """Redox has its 200 as soon as the disk has the transmission."""
     commit = SlowCommit()
