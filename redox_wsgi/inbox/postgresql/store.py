@@ -64,6 +64,7 @@ class PostgresqlStore:
             libpq may follow, such as ``?sslmode=verify-full``.
         max_connections: How many connections one process opens at most.
         timeout_seconds: How long a statement, or the wait for a connection, may last.
+            Not its commit: where a standby is synchronous, that waits for it.
         notify: Whether a put wakes the workers. Notifications put all commits in one
             row, so for many puts a second the workers had better look by themselves.
 
