@@ -122,15 +122,18 @@ UPDATE redox_lane SET
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: finish_entry
--- An operator may have skipped it meanwhile: that stands.
+-- An operator may have skipped it meanwhile: that stands. The lane is locked all the
+-- same, since it is what is asked for: beside an UPDATE of no row it would not be.
 WITH held AS (
   SELECT id FROM redox_lane
   WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
   FOR NO KEY UPDATE
+), finished AS (
+  UPDATE redox_entry SET
+    state = %(state)s, error = %(error)s, finished_at = clock_timestamp()
+  FROM held WHERE redox_entry.id = %(entry_id)s AND state = 0
 )
-UPDATE redox_entry SET
-  state = %(state)s, error = %(error)s, finished_at = clock_timestamp()
-FROM held WHERE redox_entry.id = %(entry_id)s AND state = 0;
+SELECT id FROM held;
 
 -- name: finish_lane
 -- The lane is locked by the statement before, so no entry can come behind EXISTS.
