@@ -142,7 +142,8 @@ UPDATE redox_lane SET
   has_work = EXISTS (
     SELECT 1 FROM redox_entry WHERE lane_id = %(lane_id)s AND state = 0
   )
-WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
+WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
+RETURNING id;
 
 -- name: retry
 UPDATE redox_lane SET

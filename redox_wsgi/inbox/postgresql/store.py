@@ -353,6 +353,6 @@ def _finish_with(
 ) -> None:
     named = {**write_claim(claim), "state": int(state), "error": error}
     cursor.execute(_SQL["finish_entry"], named)
-    cursor.execute(_SQL["finish_lane"], named)
-    if cursor.rowcount == 0:
+    # A row, and not a count of them: in a pipeline of the caller's that comes later.
+    if cursor.execute(_SQL["finish_lane"], named).fetchone() is None:
         raise LostLease("The lease of this entry has ended.")
