@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -1019,6 +1020,18 @@ def test_old_bodies_go_first_and_identities_much_later() -> None:
 
     assert inbox.stats().waiting == 1
     assert age(inbox) == {State.DONE: 0, State.EMPTIED: 0}
+
+
+@pytest.mark.parametrize("days", [999_999, math.inf])
+def test_what_is_kept_for_ever_stops_no_pruning(days: float) -> None:
+    """That moment is before any that can be told; the bodies go all the same."""
+    inbox, worker, clock = build_clocked(lambda _: None)
+    put(inbox, 1)
+    worker.drain()
+    clock.advance(timedelta(days=8).total_seconds())
+
+    assert inbox.prune(Retention(7, days)) == 1
+    assert age(inbox) == {State.DONE: 0, State.EMPTIED: 1}
 
 
 def test_pruning_goes_in_pieces_until_nothing_is_left() -> None:

@@ -18,6 +18,9 @@ _PAGE = 500
 _CLOCK_SECONDS = 60.0
 _PRUNE_SECONDS = 3600.0
 
+# No inbox is older than a century; a moment before the year 1 cannot be told.
+_MOST_DAYS = 36_525
+
 _logger = logging.getLogger("redox_wsgi")
 
 
@@ -28,7 +31,7 @@ class Retention:
     Attributes:
         body_days: How long the body of a handled entry is kept, in days.
         identity_days: How long its identity is kept, in days since it was handled: a
-            repeat that comes later is taken for new.
+            repeat that comes later is taken for new. ``math.inf`` is for ever.
 
     Raises:
         ConfigurationError: A number of days is negative, or bodies are to outlive
@@ -70,7 +73,7 @@ def prune(
         (State.DONE, retention.body_days),
         (State.EMPTIED, retention.identity_days),
     ):
-        before = now - timedelta(days=days)
+        before = now - timedelta(days=min(days, _MOST_DAYS))
         pruned = _PAGE
         while pruned >= _PAGE and not is_stopping():
             pruned = store.prune(state, before, _PAGE)
