@@ -1022,6 +1022,18 @@ def test_old_bodies_go_first_and_identities_much_later() -> None:
     assert age(inbox) == {State.DONE: 0, State.EMPTIED: 0}
 
 
+def test_a_backoff_without_a_limit_stops_no_look_for_wrong_clocks() -> None:
+    """What is due in more than a century is a mistake all the same."""
+    handled = Handled()
+    inbox, worker, clock = build_clocked(handled, backoff=Backoff(1.0, math.inf))
+    clock.advance(timedelta(days=40_000).total_seconds())
+    put(inbox, 1)
+    clock.advance(-timedelta(days=40_000).total_seconds())
+    worker.drain()
+
+    assert handled == [1]
+
+
 @pytest.mark.parametrize("days", [999_999, math.inf])
 def test_what_is_kept_for_ever_stops_no_pruning(days: float) -> None:
     """That moment is before any that can be told; the bodies go all the same."""

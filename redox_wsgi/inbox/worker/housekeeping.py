@@ -20,6 +20,7 @@ _PRUNE_SECONDS = 3600.0
 
 # No inbox is older than a century; a moment before the year 1 cannot be told.
 _MOST_DAYS = 36_525
+_SECONDS_A_DAY = 86_400.0
 
 _logger = logging.getLogger("redox_wsgi")
 
@@ -112,7 +113,7 @@ class Housekeeping:
     ) -> None:
         self._store = store
         self._retention = retention
-        self._longest_seconds = longest_seconds
+        self._longest_seconds = min(longest_seconds, _MOST_DAYS * _SECONDS_A_DAY)
         self._outage = outage
         self._is_stopping = is_stopping
         self._now = now
