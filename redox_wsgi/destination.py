@@ -44,7 +44,7 @@ from redox_wsgi.verification import (
     parse_query,
 )
 
-_NAME = re.compile(r"[^\s|\x00-\x20\x7f-\xa0]{1,200}")
+_NAME = re.compile(r"[^\s|*\x00-\x20\x7f-\xa0\ud800-\udfff]{1,200}")
 
 _SENDER_ERRED = range(400, 500)
 _WE_ERRED = range(500, 600)
@@ -121,7 +121,7 @@ class Destination:
         """Return a copy of this destination that bears a name.
 
         Raises:
-            ConfigurationError: It is no visible text without blanks and ``|``.
+            ConfigurationError: It is no visible text without blanks, ``|`` and ``*``.
         """
         _check_name(name)
         named = copy.copy(self)
@@ -260,8 +260,9 @@ def _check_settings(
 def _check_name(name: str) -> None:
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise ConfigurationError(
-            "A Destination's name, by default its path, is visible text without blanks "
-            "and '|', which separates the parts of a subscription; give it a name=."
+            "A Destination's name, by default its path, is visible text without "
+            "blanks, '|', which separates the parts of a subscription, and '*', which "
+            "stands for any text where lanes are named; give it a name=."
         )
 
 

@@ -384,6 +384,17 @@ def test_an_entry_that_does_not_exist_ends_with_1(
     assert run("show", 99) == (1, "", "Error: There is no entry 99.\n")
 
 
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_a_number_that_no_entry_can_have_is_explained(
+    inbox: Inbox, run: CommandLine, command: str
+) -> None:
+    """Two numbers that were pasted together."""
+    status, out, err = run(command, 2**63)
+
+    assert (status, out) == (2, "")
+    assert "9223372036854775808 is not in the range" in " ".join(err.split())
+
+
 @pytest.mark.parametrize("command", ["stats", "list", "doctor", "prune"])
 def test_a_mistyped_path_creates_no_inbox(
     command: str, run: CommandLine, tmp_path: Path
@@ -512,6 +523,9 @@ def test_an_encrypted_inbox_is_read_with_the_keys_of_the_environment(
         (("--late-after", "5"), "write 90s, 15m, 2h, 3d or 1w"),
         (("--state", "asleep"), "'waiting', 'done', 'dead', 'emptied'"),
         (("--limit", "0"), "--limit"),
+        (("--after-id", "9223372036854775808"), "--after-id"),
+        (("--lane", "\udcff"), "not UTF-8"),
+        (("--data-model", "\udcff"), "not UTF-8"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -75,6 +75,8 @@ class Proved:
         ({"authenticator": VerificationToken}, "object"),
         ({"handler": "receive"}, "callable"),
         ({"name": "a|b"}, "'|'"),
+        ({"name": "a*"}, "'*'"),
+        ({"name": "\ud800"}, "visible text"),
         ({"name": ""}, "visible text"),
         ({"name": "a b"}, "visible text"),
         ({"name": 5}, "visible text"),

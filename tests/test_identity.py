@@ -71,6 +71,14 @@ def build_logs(logs: str, **more: object) -> bytes:
         ('[{"AttemptID":null}]', '[{"AttemptID":"a,}]"}]'),
         (r'[{"AttemptID":"a\"b\\"}]', '[{"AttemptID":"x"}]'),
         (r'[{"Attempt\u0049D":"a"}]', r'[{"Attempt\u0049D":"b"}]'),
+        (
+            r'[{"AttemptID":"a"},{"Attempt\u0049D":"b"}]',
+            r'[{"AttemptID":"c"},{"Attempt\u0049D":"d"}]',
+        ),
+        (
+            r'[{"\u0041ttemptID":"a","AttemptID":"b"}]',
+            r'[{"\u0041ttemptID":"c","AttemptID":"d"}]',
+        ),
         ('[ { "AttemptID" : "a" } ]', '[ { "AttemptID" : "b" } ]'),
         (
             '[{"ID":"1","AttemptID":"a"},{"ID":"2","AttemptID":"b"}]',

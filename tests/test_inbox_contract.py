@@ -568,6 +568,39 @@ class TestOperator:
         assert states(store) == [State.DEAD, State.WAITING]
         assert claim(store).identity == f"{2:064x}"
 
+    @pytest.mark.parametrize("is_pruned", [False, True])
+    def test_a_skipped_entry_halts_its_lane_no_more(
+        self, store: Store, is_pruned: bool
+    ) -> None:
+        """The operator was told that the lane goes on, and may sleep by now."""
+        store.put(arrival(1))
+        store.put(arrival(2))
+        claimed = claim(store)
+        store.halt_lane(claimed.lane)
+        store.skip_head(claimed.lane)
+        if is_pruned:
+            store.prune(State.DEAD, LATER)
+        store.halt(claimed, "ValueError")
+
+        following = claim(store)
+        assert (following.identity, following.attempt) == (f"{2:064x}", 1)
+
+    @pytest.mark.parametrize("action", ["complete", "bury"])
+    def test_a_skipped_entry_may_be_gone_before_its_handler_ends(
+        self, store: Store, action: str
+    ) -> None:
+        """Pruned by the operator too: the lane is given back all the same."""
+        store.put(arrival(1))
+        store.put(arrival(2))
+        claimed = claim(store)
+        store.halt_lane(claimed.lane)
+        store.skip_head(claimed.lane)
+        store.prune(State.DEAD, LATER)
+        act(store, action, claimed)
+
+        assert states(store) == [State.WAITING]
+        assert claim(store).identity == f"{2:064x}"
+
 
 class TestPrune:
     def test_done_bodies_go_and_identities_stay(self, store: Store) -> None:

@@ -62,6 +62,38 @@ def test_a_version_without_returning_is_too_old() -> None:
     assert is_new_enough()
 
 
+@pytest.mark.parametrize(
+    ("user", "is_linked", "is_given"),
+    [(0, False, True), (1000, False, False), (0, True, False)],
+    ids=["root", "another", "root, to a file with two names"],
+)
+def test_a_gate_that_root_makes_is_the_database_owners(
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    is_linked: bool,
+    is_given: bool,
+) -> None:
+    """A look into a restored inbox locked out those who put: 503 to everything."""
+    given: list[tuple[str, tuple[int, ...]]] = []
+    if is_linked:
+        Path(f"{path}.other").touch()
+        os.link(f"{path}.other", f"{path}.gate")
+
+    def give(descriptor: int, *owner: int) -> None:
+        given.append((os.readlink(f"/proc/self/fd/{descriptor}"), owner))
+        raise PermissionError("as root without that capability")
+
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "fchown", give)
+    with closing(SqliteStore(path, utc_now)) as store:
+        store.put(arrival())
+    owner = os.stat(path)
+
+    expected = [(f"{path}.gate", (owner.st_uid, owner.st_gid))]
+    assert given == (expected if is_given else [])
+
+
 def try_lock(path: str) -> bool:
     """Try, as another process would, to hold the gate at once."""
     code = (

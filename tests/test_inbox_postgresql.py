@@ -332,8 +332,16 @@ class TestCallersTransaction:
         mine.commit()
         assert store.stats().waiting == 1
 
+    def test_lost_lease_is_noticed_in_a_pipeline_too(self, store, mine):
+        """There an answer is waited for only where it is read."""
+        claim = self.claim(store)
+        store.release(claim)
+
+        with mine.pipeline(), pytest.raises(LostLease):
+            store.complete(claim, connection=mine)
+
     def test_other_isolation_level_is_refused(self, store, mine):
-        """Such a transaction cannot lock a lane that a put has changed."""
+        """Such a transaction cannot lock a lane whose lease was renewed meanwhile."""
         claim = self.claim(store)
         mine.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from redox_wsgi import InboxUnavailable, LostLease
 from redox_wsgi.inbox.entry import Receipt
 from redox_wsgi.inbox.postgresql import PostgresqlStore
 from redox_wsgi.inbox.postgresql import store as store_module
-from redox_wsgi.inbox.postgresql.connections import Connections
+from redox_wsgi.inbox.postgresql.connections import Connections, Session
 from tests.support.arrivals import build_arrival
 from tests.support.pgbouncer import run_pgbouncer
 from tests.support.postgresql import wait_for_a_lock
@@ -186,6 +187,24 @@ class TestLending:
 
         assert count_sessions(postgresql_url) == 1
 
+    def test_connection_that_fails_at_its_first_statement_is_closed(
+        self, connections, monkeypatch
+    ):
+        """As where the server ends at that moment; the collector may come late."""
+        opened = []
+
+        def fail(connection: Any, *_: Any, **__: Any) -> None:
+            opened.append(connection)
+            raise psycopg.OperationalError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.Connection, "execute", fail)
+            with pytest.raises(InboxUnavailable) as caught, connections.borrow():
+                pass
+
+        assert caught.value.code == "cannot-connect"
+        assert [connection.closed for connection in opened] == [True]
+
     def test_exhausted_connections_are_unavailable(self, connections):
         """A server of many threads must not open a connection for each."""
         with (
@@ -235,6 +254,26 @@ class TestLending:
             session.execute("BEGIN", {})
 
         assert session.connection.closed
+
+    @pytest.mark.parametrize("is_lost", [False, True])
+    def test_idle_connection_that_another_thread_takes_is_not_missed(
+        self, connections, is_lost
+    ):
+        """Between a look and a grasp it may go; that was answered with 500."""
+
+        class Contended(deque[Session]):
+            """One whose last member is gone when it is to be taken."""
+
+            def __len__(self) -> int:
+                return 1
+
+        connections._find_pool().idle = Contended()
+        with connections.borrow() as session:
+            session.execute("SELECT 1", {})
+            if is_lost:
+                session.connection.pgconn.finish()
+
+        assert session.connection.closed is is_lost
 
     def test_one_lost_connection_takes_its_idle_neighbours_along(self, connections):
         """What ended the one ended them all, and a repeat shall find a new one."""
@@ -437,6 +476,19 @@ class TestWaiting:
     def test_without_notifications_the_time_goes_by(self, store):
         """The poll is the truth."""
         assert store.wait(0) is None
+
+
+def test_connection_that_carried_a_large_body_is_not_kept(store):
+    """Ten bodies of 40 MB would stay in every process, and their buffers too."""
+    pool, sizes, idle = store._connections._find_pool(), [1000, 2 * 1024 * 1024], []
+    for number, size in enumerate(sizes, 1):
+        store.put(build_arrival(number, body=bytes(size)))
+        idle.append(len(pool.idle))
+    for number, size in enumerate(sizes, 1):
+        assert store.read_body(number) == bytes(size)
+        idle.append(len(pool.idle))
+
+    assert idle == [1, 0, 1, 0]
 
 
 def test_greenlet_that_waits_for_the_server_lets_others_run(postgresql_url):

@@ -18,6 +18,7 @@ from redox_wsgi import LostLease
 from redox_wsgi.inbox.entry import Receipt, Selection, State
 from redox_wsgi.inbox.postgresql import PostgresqlStore
 from redox_wsgi.inbox.postgresql import store as store_module
+from redox_wsgi.inbox.postgresql.rows import write_arrival
 from redox_wsgi.inbox.statements import load_statements
 from tests.support.arrivals import build_arrival
 from tests.support.postgresql import wait_for_a_lock
@@ -152,6 +153,29 @@ def test_entry_put_while_its_lane_is_finished_is_not_forgotten(
         put.result()
 
     assert store.claim("next", HOUR) is not None
+
+
+@pytest.mark.parametrize("is_skipped", [False, True])
+def test_entry_put_before_its_lane_is_finished_is_not_forgotten(
+    store, other, postgresql_url, is_skipped
+):
+    """The end of a claim waits for the put, though nothing is left of its own entry."""
+    store.put(build_arrival(1))
+    claim = store.claim("token", HOUR)
+    assert claim is not None
+    if is_skipped:
+        store.halt_lane(claim.lane)
+        store.skip_head(claim.lane)
+    other.execute(SQL["put"], write_arrival(build_arrival(2)))
+    with ThreadPoolExecutor(1) as threads:
+        end = threads.submit(store.complete, claim)
+        wait_for_a_lock(postgresql_url)
+        other.commit()
+        end.result()
+
+    following = store.claim("next", HOUR)
+    assert following is not None
+    assert following.identity == build_arrival(2).identity
 
 
 def test_number_is_drawn_when_the_lane_is_locked(store, other, postgresql_url):

@@ -240,6 +240,23 @@ def test_what_is_handed_out_is_on_the_disk_before(
     assert claims == [0, 1, 0, 2, 0, 3]
 
 
+def test_a_claim_that_cannot_be_handed_out_is_given_back(
+    store, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows of it: its lane would wait for a lease, and lose an attempt."""
+    other = SqliteStore(path, utc_now)
+    other.put(arrival(1))
+    other.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(FORCE, fail_to_force)
+        with pytest.raises(InboxUnavailable) as refused:
+            store.claim("token", 60.0)
+    claimed = store.claim("other", 60.0)
+
+    assert refused.value.code == "outcome-unknown"
+    assert (claimed.entry_id, claimed.attempt) == (1, 1)
+
+
 def test_from_python_3_12_a_close_does_not_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -403,6 +420,24 @@ def put_in_vain(store: SqliteStore, number: int, **change: Any) -> str:
     with pytest.raises(InboxUnavailable) as refused:
         store.put(arrival(number, **change))
     return refused.value.code
+
+
+def test_a_database_whose_wal_cannot_be_opened_is_closed_again(
+    store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no descriptor left, each try would take two more."""
+
+    def fail(path: str) -> int:
+        raise OSError(errno.EMFILE, "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{PACKAGE}.access.open_wal", fail)
+        assert put_in_vain(store, 1) == "database-failed"
+        first = set(os.listdir("/proc/self/fd"))
+        assert put_in_vain(store, 1) == "database-failed"
+
+    assert set(os.listdir("/proc/self/fd")) == first
+    assert store.put(arrival(1)) is Receipt.STORED
 
 
 def test_what_cannot_be_forced_to_the_disk_is_an_unknown_outcome(

@@ -10,7 +10,7 @@ import pytest
 from redox_wsgi import InboxUnavailable
 from redox_wsgi.inbox.entry import Receipt
 from redox_wsgi.inbox.sqlite.gate import Deadline
-from redox_wsgi.inbox.sqlite.grouping import Grouping, Member
+from redox_wsgi.inbox.sqlite.grouping import Grouping, Member, _leave_parents
 from tests.test_inbox_contract import arrival
 
 
@@ -48,6 +48,13 @@ def start(grouping: Grouping, number: int, waiting: int) -> threading.Thread:
     while len(grouping._waiting) < waiting:
         threading.Event().wait(0.001)
     return thread
+
+
+def test_a_member_shows_nothing_of_its_body() -> None:
+    """What reports a crash likes to show the variables of each frame."""
+    member = Member(arrival(), ("lane", b"Lovelace"), None)
+
+    assert "Lovelace" not in repr(member)
 
 
 def test_who_is_committed_does_not_wait_for_the_next_group() -> None:
@@ -186,3 +193,46 @@ def test_who_is_interrupted_before_the_lead_is_left_leaves_it(
 
     assert not grouping._waiting
     assert grouping.put(build_member(2), Deadline(1.0)) is Receipt.STORED
+
+
+def test_who_finds_that_the_leader_has_just_left_leads() -> None:
+    """Between its two looks the lead became free, and nobody is about to come."""
+    grouping = Grouping(store_all)
+    member = build_member()
+    grouping._wait(member, Deadline(1.0))
+
+    assert member.receipt is Receipt.STORED
+    assert not grouping._leading.locked()
+
+
+class LateQueue:
+    """A lock that is got when a member was taken already."""
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+
+    def __enter__(self) -> None:
+        self.member.is_taken = True
+
+    def __exit__(self, *_: object) -> None:
+        """Let it go."""
+
+
+def test_who_is_taken_while_it_gives_up_is_left_to_its_leader() -> None:
+    """It waits no more, so that there is nothing to withdraw."""
+    grouping = Grouping(store_all)
+    waiting, taken = build_member(1), build_member(2)
+    grouping._waiting.append(waiting)
+    grouping._queue = LateQueue(taken)  # type: ignore[assignment]
+    grouping._withdraw(taken)
+
+    assert list(grouping._waiting) == [waiting]
+
+
+def test_a_forked_process_has_no_leader_yet() -> None:
+    """The thread of its parent that led is not there to leave the lead."""
+    grouping = Grouping(store_all)
+    grouping._leading.acquire()
+    _leave_parents()
+
+    assert grouping.put(build_member(), Deadline(0.0)) is Receipt.STORED

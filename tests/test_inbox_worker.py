@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -453,6 +454,25 @@ def test_if_it_cannot_be_given_back_its_lease_ends() -> None:
 
     assert handled == [1]
     assert [outcome.word for outcome in outcomes] == ["lost", "handled"]
+
+
+@pytest.mark.parametrize("word", ["handled", "failed"])
+def test_a_lease_that_ends_with_its_entry_is_not_called_lost(word: str) -> None:
+    """A heartbeat in that instant alarmed somebody in vain: two at work on one lane."""
+    outcomes: list[HandledOutcome] = []
+    handler = raising(ValueError()) if word == "failed" else Handled()
+    inbox, worker, _ = build_clocked(handler, observer=outcomes.append)
+    put(inbox, 1)
+    store: Any = inbox.store
+    beat = worker._heartbeat.beat
+    for name in ("complete", "retry"):
+        end = getattr(store, name)
+        setattr(store, name, lambda *facts, end=end: (end(*facts), beat()))
+    with capture_logs() as records:
+        worker.drain()
+
+    assert [outcome.word for outcome in outcomes] == [word]
+    assert not [record for record in records if "Lost" in record.getMessage()]
 
 
 AGAIN = "The inbox can be used again."
@@ -1002,6 +1022,30 @@ def test_old_bodies_go_first_and_identities_much_later() -> None:
     assert age(inbox) == {State.DONE: 0, State.EMPTIED: 0}
 
 
+def test_a_backoff_without_a_limit_stops_no_look_for_wrong_clocks() -> None:
+    """What is due in more than a century is a mistake all the same."""
+    handled = Handled()
+    inbox, worker, clock = build_clocked(handled, backoff=Backoff(1.0, math.inf))
+    clock.advance(timedelta(days=40_000).total_seconds())
+    put(inbox, 1)
+    clock.advance(-timedelta(days=40_000).total_seconds())
+    worker.drain()
+
+    assert handled == [1]
+
+
+@pytest.mark.parametrize("days", [999_999, math.inf])
+def test_what_is_kept_for_ever_stops_no_pruning(days: float) -> None:
+    """That moment is before any that can be told; the bodies go all the same."""
+    inbox, worker, clock = build_clocked(lambda _: None)
+    put(inbox, 1)
+    worker.drain()
+    clock.advance(timedelta(days=8).total_seconds())
+
+    assert inbox.prune(Retention(7, days)) == 1
+    assert age(inbox) == {State.DONE: 0, State.EMPTIED: 1}
+
+
 def test_pruning_goes_in_pieces_until_nothing_is_left() -> None:
     """So that nobody waits long for the store."""
     inbox, _, _ = build_clocked(lambda _: None)
@@ -1083,17 +1127,30 @@ def test_a_chore_that_fails_is_done_the_next_time() -> None:
 
 def test_a_clock_that_was_set_back_stops_no_lane() -> None:
     """A lease of tomorrow would last until tomorrow."""
-    handled = Handled()
-    inbox, worker, clock = build_clocked(handled)
+    inbox, worker, clock = build_clocked(lambda _: None)
     put(inbox, 1)
     clock.advance(3600)
     assert inbox.store.claim("before", LEASE_SECONDS)
     clock.advance(-3600)
-    assert worker.drain() == 0
-    worker._housekeeping.do_due()
-    worker.drain()
+    assert inbox.store.claim("after", LEASE_SECONDS) is None
 
-    assert handled == [1]
+    worker._housekeeping.do_due()
+
+    assert inbox.store.claim("repaired", LEASE_SECONDS)
+
+
+def test_a_clock_that_was_set_back_stops_no_lane_of_a_worker_that_drains() -> None:
+    """Where only cron starts one, nobody else would ever repair it."""
+    handled = Handled()
+    inbox, worker, clock = build_clocked(handled)
+    clock.advance(3600)
+    put(inbox, 1)
+    clock.advance(-3600)
+    with capture_logs() as records:
+        attempts = [worker.drain(), worker.drain()]
+
+    assert (handled, attempts) == ([1], [1, 0])
+    assert len([it for it in records if "set back" in it.getMessage()]) == 1
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class Arrival:
     """One transmission on its way into a store.
 
     Attributes:
-        lane: The key of its lane, bounded printable ASCII.
+        lane: The key of its lane, printable text of bounded length.
         identity: What a repeated delivery has in common with the first.
         received_at: When it was received: aware, in UTC.
         body: The bytes to keep, sealed already if they shall be.

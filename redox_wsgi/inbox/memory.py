@@ -184,7 +184,11 @@ class MemoryStore:
         """See ``Store.halt``."""
         with self._changed:
             lane = self._held(claim)
-            lane.token, lane.last_error, lane.is_halted = None, error, True
+            lane.token, lane.last_error, lane.due_at = None, error, self._now()
+            entry = self._entries.get(claim.entry_id)
+            # Of one that an operator skipped meanwhile the lane goes on.
+            if entry is not None and entry.record.state is State.WAITING:
+                lane.is_halted = True
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""
@@ -376,10 +380,9 @@ class MemoryStore:
         return lane
 
     def _set_state(self, entry_id: int, state: State, error: str | None) -> None:
-        entry = self._entries[entry_id]
-        # Skipped or replayed by an operator meanwhile: that stands.
-        is_new = state is State.WAITING or entry.record.state is State.WAITING
-        if is_new:
+        entry = self._entries.get(entry_id)
+        # Skipped, replayed or pruned by an operator meanwhile: that stands.
+        if entry is not None and State.WAITING in (state, entry.record.state):
             entry.record = replace(
                 entry.record,
                 state=state,

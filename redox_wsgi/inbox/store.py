@@ -104,6 +104,8 @@ class Store(Protocol):
     def halt(self, claim: Claim, error: str) -> None:
         """Give the lane back and halt it: it takes entries and is not claimed.
 
+        Unless an operator skipped the entry meanwhile: then the lane goes on.
+
         Raises:
             LostLease: As ``renew``; nothing is written.
         """

@@ -39,7 +39,8 @@ def open_inbox(url: str | None) -> Iterator[Inbox]:
     """Open an inbox that exists; none is created.
 
     Raises:
-        click.UsageError: The URL is missing or wrong, or no inbox is there.
+        click.UsageError: The URL is missing or wrong, no inbox is there, or what the
+            block looked for is no text.
         click.ClickException: The inbox cannot be used now.
     """
     inbox = _build_inbox(url)
@@ -49,6 +50,9 @@ def open_inbox(url: str | None) -> Iterator[Inbox]:
     # A store finds out at its first use that a file is something else.
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    # Bytes of another encoding, as the shell passed them on.
+    except UnicodeEncodeError as error:
+        raise click.UsageError("A name that was given is not UTF-8.") from error
     except InboxUnavailable as error:
         raise click.ClickException(
             f"The inbox cannot be used now ({error.code}). Nothing was changed by the "

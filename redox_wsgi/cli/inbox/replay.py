@@ -12,6 +12,7 @@ from redox_wsgi.cli.inbox.page import Page
 from redox_wsgi.cli.inbox.progress import follow
 from redox_wsgi.cli.inbox.selecting import (
     KEPT,
+    LAST_ID,
     build_selection,
     find,
     is_selecting,
@@ -28,7 +29,7 @@ __all__ = ["replay"]
 
 
 @click.command()
-@click.argument("ids", metavar="[ID...]", nargs=-1, type=click.IntRange(1))
+@click.argument("ids", metavar="[ID...]", nargs=-1, type=click.IntRange(1, LAST_ID))
 @inbox_options
 @selection_options
 @click.option(

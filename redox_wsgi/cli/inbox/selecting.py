@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEPT",
+    "LAST_ID",
     "WORDS",
     "build_selection",
     "find",
@@ -30,6 +31,8 @@ WORDS = {
     State.DEAD: "dead",
     State.EMPTIED: "emptied",
 }
+#: The highest number that a store gives to an entry.
+LAST_ID = 2**63 - 1
 #: The states in which there is a body.
 KEPT = (State.WAITING, State.DONE, State.DEAD)
 _STATES = {word: state for state, word in WORDS.items()}
@@ -74,7 +77,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option(
                 "--after-id",
-                type=click.IntRange(0),
+                type=click.IntRange(0, LAST_ID),
                 default=0,
                 metavar="ID",
                 help="With a higher number than this.",

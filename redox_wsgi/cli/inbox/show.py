@@ -13,7 +13,7 @@ from redox_wsgi.cli.inbox import lines
 from redox_wsgi.cli.inbox.access import inbox_options, open_inbox
 from redox_wsgi.cli.inbox.moments import format_age
 from redox_wsgi.cli.inbox.page import Page
-from redox_wsgi.cli.inbox.selecting import WORDS
+from redox_wsgi.cli.inbox.selecting import LAST_ID, WORDS
 from redox_wsgi.cli.inbox.standing import (
     advise,
     describe,
@@ -41,7 +41,7 @@ _LABEL_WIDTH = 13
 
 
 @click.command()
-@click.argument("entry_id", metavar="ID", type=click.IntRange(1))
+@click.argument("entry_id", metavar="ID", type=click.IntRange(1, LAST_ID))
 @inbox_options
 @late_option
 @click.option(

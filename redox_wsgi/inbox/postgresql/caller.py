@@ -48,8 +48,8 @@ def lend_by_caller(connection: object) -> Iterator[psycopg.Cursor[Any]]:
 def _check_isolation(cursor: psycopg.Cursor[Any]) -> None:
     level = cursor.execute("SHOW transaction_isolation").fetchall()[0][0]
     if level != "read committed":
-        # Each put changes the row of its lane, and such a transaction fails to lock a
-        # row that has changed since it began.
+        # Each renewal of its lease changes the row of the lane, and such a transaction
+        # fails to lock a row that has changed since it began.
         # -- https://www.postgresql.org/docs/current/transaction-iso.html
         raise ConfigurationError(
             f"The transaction of connection= is {level.upper()}: an entry is completed "

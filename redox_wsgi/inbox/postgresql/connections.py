@@ -11,7 +11,7 @@ import queue
 import select
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -131,13 +131,16 @@ class _Pool:
         self.is_closed = False
 
     def take_idle(self) -> Session | None:
-        while self.idle:
-            # The one used last: the others may end when they are needed no more.
-            session = self.idle.pop()
-            if session.is_silent:
-                return session
-            session.connection.close()
-        return None
+        # Taken and not looked for: another thread may take the last one in between.
+        try:
+            while True:
+                # The one used last: the others may end when they are needed no more.
+                session = self.idle.pop()
+                if session.is_silent:
+                    return session
+                session.connection.close()
+        except IndexError:
+            return None
 
     def give_back(self, session: Session) -> None:
         if session.is_idle and not self.is_closed:
@@ -150,8 +153,9 @@ class _Pool:
             self.close_idle()
 
     def close_idle(self) -> None:
-        while self.idle:
-            self.idle.pop().connection.close()
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().connection.close()
 
 
 class Connections:
@@ -298,7 +302,11 @@ class Connections:
         connection = self._psycopg.connect(**arguments, autocommit=True)
         # A pooler may have been told to ignore settings that it cannot keep.
         asked = "SELECT current_setting('redox_wsgi.is_direct', true)"
-        is_pooled = connection.execute(asked, prepare=False).fetchone()[0] != "on"
+        try:
+            is_pooled = connection.execute(asked, prepare=False).fetchone()[0] != "on"
+        except BaseException:
+            connection.close()
+            raise
         if is_pooled:
             # A prepared statement belongs to a session, too.
             connection.prepare_threshold = None

@@ -3,13 +3,13 @@
 -- statement_timestamp(): clock_timestamp() is volatile, so no index serves it.
 
 -- name: put
--- One statement, and so one round trip. The number of the entry is drawn when the row of
--- its lane is locked: within a lane the order of numbers is the order of commits. A lane
--- that is awake is locked only, so that no put leaves a dead row behind: "all rows will be
--- locked when the ON CONFLICT DO UPDATE action is taken".
+-- For what waits, in one round trip. No row: it is a repeat, or its lane was made in
+-- this instant, or the server would not keep what it commits. put_again tells.
+-- The number of the entry is drawn when the row of its lane is locked: within a lane
+-- the order of numbers is the order of commits. A lane that is awake is locked only, so
+-- that no put leaves a dead row behind: "all rows will be locked when the ON CONFLICT
+-- DO UPDATE action is taken".
 -- -- https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
--- For what waits. No row: it is a repeat, or its lane was made in this instant, or the
--- server would not keep what it commits. put_again tells.
 WITH woken AS (
   INSERT INTO redox_lane (key, has_work) VALUES (%(lane)s, true)
   ON CONFLICT (key) DO UPDATE SET has_work = true WHERE NOT redox_lane.has_work
@@ -35,7 +35,7 @@ RETURNING CASE current_setting('synchronous_commit')
   WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END;
 
 -- name: put_again
--- Whatever it is, new or not. No row means that the server would not keep what it commits.
+-- Whatever it is, new or not. No row: the server would not keep what it commits.
 WITH lane AS (
   INSERT INTO redox_lane (key, has_work) VALUES (%(lane)s, true)
   ON CONFLICT (key) DO UPDATE SET
@@ -79,8 +79,8 @@ RETURNING repeats > 0, revived, CASE current_setting('synchronous_commit')
   WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END;
 
 -- name: claim_lane
--- The head is read by a second statement: its snapshot must be younger than the lock, or
--- an entry that was completed meanwhile is handed out again.
+-- The head is read by a second statement: its snapshot must be younger than the lock,
+-- or an entry that was completed meanwhile is handed out again.
 UPDATE redox_lane SET
   due_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
   owner = %(token)s, fence = fence + 1, attempts = attempts + 1
@@ -122,15 +122,18 @@ UPDATE redox_lane SET
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: finish_entry
--- An operator may have skipped it meanwhile: that stands.
+-- An operator may have skipped it meanwhile: that stands. The lane is locked all the
+-- same, since it is what is asked for: beside an UPDATE of no row it would not be.
 WITH held AS (
   SELECT id FROM redox_lane
   WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
   FOR NO KEY UPDATE
+), finished AS (
+  UPDATE redox_entry SET
+    state = %(state)s, error = %(error)s, finished_at = clock_timestamp()
+  FROM held WHERE redox_entry.id = %(entry_id)s AND state = 0
 )
-UPDATE redox_entry SET
-  state = %(state)s, error = %(error)s, finished_at = clock_timestamp()
-FROM held WHERE redox_entry.id = %(entry_id)s AND state = 0;
+SELECT id FROM held;
 
 -- name: finish_lane
 -- The lane is locked by the statement before, so no entry can come behind EXISTS.
@@ -139,7 +142,8 @@ UPDATE redox_lane SET
   has_work = EXISTS (
     SELECT 1 FROM redox_entry WHERE lane_id = %(lane_id)s AND state = 0
   )
-WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
+WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
+RETURNING id;
 
 -- name: retry
 UPDATE redox_lane SET
@@ -148,7 +152,13 @@ UPDATE redox_lane SET
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: halt
-UPDATE redox_lane SET owner = NULL, halted = true, last_error = %(error)s
+-- Of an entry that an operator skipped meanwhile the lane goes on. The lane is locked
+-- by the statement before, so that the skip is seen.
+UPDATE redox_lane SET
+  owner = NULL, last_error = %(error)s, due_at = clock_timestamp(),
+  halted = halted OR EXISTS (
+    SELECT 1 FROM redox_entry WHERE id = %(entry_id)s AND state = 0
+  )
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: release

@@ -41,6 +41,8 @@ from redox_wsgi.inbox.store import BodyDamaged
 if TYPE_CHECKING:
     import psycopg
 
+    from redox_wsgi.inbox.postgresql.connections import Session
+
 _SQL = load_statements(__package__)
 
 # What a claim or its end loses in a crash is one more delivery, never an entry. Within
@@ -49,6 +51,9 @@ _MAY_BE_LOST = "SET LOCAL synchronous_commit = off"
 
 # How long a claim waits behind puts into the only lane that is due.
 _BE_PATIENT = "SET LOCAL lock_timeout = '250ms'"
+
+# To open a connection again is nothing beside sending or fetching more than that.
+_LARGEST_KEPT_BYTES = 1024 * 1024
 
 
 class PostgresqlStore:
@@ -59,6 +64,7 @@ class PostgresqlStore:
             libpq may follow, such as ``?sslmode=verify-full``.
         max_connections: How many connections one process opens at most.
         timeout_seconds: How long a statement, or the wait for a connection, may last.
+            Not its commit: where a standby is synchronous, that waits for it.
         notify: Whether a put wakes the workers. Notifications put all commits in one
             row, so for many puts a second the workers had better look by themselves.
 
@@ -102,9 +108,10 @@ class PostgresqlStore:
                 arrival.state is State.WAITING
                 and session.fetch_row(self._sql_of_put, values) is not None
             )
-            if is_new:
-                return Receipt.STORED
-            row = session.fetch_row(self._sql_of_put_again, values)
+            row = None if is_new else session.fetch_row(self._sql_of_put_again, values)
+            _free_room(session, arrival.body)
+        if is_new:
+            return Receipt.STORED
         if row is None:
             # The server would forget at a power cut what we are about to confirm.
             raise InboxUnavailable("fsync-is-off")
@@ -143,6 +150,7 @@ class PostgresqlStore:
                 row = session.execute(
                     _SQL["read_body"], {"entry_id": entry_id}, binary=True
                 ).fetchone()
+                _free_room(session, row and row[0])
         except InboxUnavailable as error:
             # Class XX: "data_corrupted", "index_corrupted", "internal_error".
             # -- https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -193,7 +201,11 @@ class PostgresqlStore:
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
-        self._change_lane("halt", claim, error=error)
+        named = {**write_claim(claim), "error": error}
+        with self._connections.transaction(_MAY_BE_LOST) as connection:
+            connection.execute(_SQL["lock_lane_of_entry"], named)
+            if connection.execute(_SQL["halt"], named).rowcount == 0:
+                raise LostLease("The lease of this entry has ended.")
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""
@@ -327,11 +339,20 @@ class PostgresqlStore:
             return session.execute(_SQL[name], named).rowcount
 
 
+def _free_room(session: Session, body: bytes | None) -> None:
+    """Close a connection through which a large body went.
+
+    Its buffer has become as large and never shrinks, and its cursor holds the body.
+    """
+    if body is not None and len(body) > _LARGEST_KEPT_BYTES:
+        session.connection.close()
+
+
 def _finish_with(
     cursor: psycopg.Cursor[Any], claim: Claim, state: State, error: str | None
 ) -> None:
     named = {**write_claim(claim), "state": int(state), "error": error}
     cursor.execute(_SQL["finish_entry"], named)
-    cursor.execute(_SQL["finish_lane"], named)
-    if cursor.rowcount == 0:
+    # A row, and not a count of them: in a pipeline of the caller's that comes later.
+    if cursor.execute(_SQL["finish_lane"], named).fetchone() is None:
         raise LostLease("The lease of this entry has ended.")

@@ -131,6 +131,7 @@ class Access:
         connection = persist(open_here, self._path, deadline)
         try:
             self._opened = os.stat(self._path)
+            self._gate.give_to_owner_of(self._opened)
             self._wal = open_wal(self._path) if self._has_gate else None
         except OSError:
             connection.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
-from redox_wsgi.errors import LostLease
+from redox_wsgi.errors import InboxUnavailable, LostLease
 from redox_wsgi.inbox.entry import Claim, State
 from redox_wsgi.inbox.sqlite.bodies import Bodies
 from redox_wsgi.inbox.sqlite.database import Database
@@ -68,8 +69,17 @@ class Claiming:
         if claim is not None and claim.entry_id > self._forced_id:
             # The put may be about to force it. With it goes all that is committed, so
             # that of a backlog only the first one waits.
-            self._forced_id = self._database.write(_read_last_id)
+            self._forced_id = self._force_for(claim)
         return claim
+
+    def _force_for(self, claim: Claim) -> int:
+        try:
+            return self._database.write(_read_last_id)
+        except InboxUnavailable:
+            # Nobody is told of this claim: else its lane waited until the lease ends.
+            with suppress(InboxUnavailable, LostLease):
+                self.release(claim)
+            raise
 
     def read_body(self, entry_id: int) -> bytes:
         """See ``Store.read_body``."""
@@ -111,7 +121,7 @@ class Claiming:
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
-        self._end(claim, "halt", {"error": error})
+        self._end(claim, "halt", {"error": error, "entry": claim.entry_id})
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

@@ -129,6 +129,19 @@ class Gate:
             os.ftruncate(self._descriptor, 0)
         self.is_doubted = False
 
+    def give_to_owner_of(self, database: os.stat_result) -> None:
+        """Let root's gate be that of the database's owner, as SQLite does with a WAL.
+
+        Else a look into an inbox as root could lock out those who put.
+        """
+        if self._descriptor is None or os.geteuid() != 0:
+            return
+        found = os.fstat(self._descriptor)
+        # And nothing else that somebody has put in its place by a second name.
+        if found.st_nlink == 1 and not found.st_size:
+            with suppress(OSError):
+                os.fchown(self._descriptor, database.st_uid, database.st_gid)
+
     def close(self) -> None:
         """Close the descriptor; a parent's or child's hold on it is not ended."""
         descriptor, self._descriptor = self._descriptor, None

@@ -47,7 +47,7 @@ class Member:
     """
 
     arrival: Arrival
-    row: tuple[object, ...]
+    row: tuple[object, ...] = field(repr=False)
     body_file: str | None
     receipt: Receipt | None = None
     error: BaseException | None = None

@@ -89,8 +89,13 @@ WHERE id = :lane AND fence = :fence AND owner = :token;
 UPDATE lane SET owner = NULL, due_at = :now + :delay, last_error = :error
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
+-- Of an entry that an operator skipped meanwhile the lane goes on.
 -- name: halt
-UPDATE lane SET owner = NULL, halted = 1, last_error = :error
+UPDATE lane
+SET owner = NULL, last_error = :error, due_at = :now,
+    halted = max(
+        halted, EXISTS (SELECT 1 FROM entry WHERE id = :entry AND state = 0)
+    )
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
 -- An operator may have set attempts to 0 meanwhile.
@@ -186,8 +191,8 @@ SELECT coalesce(sum(repeats), 0) FROM entry WHERE repeats > 0;
 -- What restricts it is appended, and then order_entries.
 -- name: find_entries
 SELECT entry.id, lane.key, entry.identity, entry.state, entry.received_at,
-    iif(entry.state > 0, entry.changed_at, NULL), entry.error, entry.repeats, entry.body_bytes,
-    entry.data_model, entry.event_type, entry.log_id, entry.head
+    iif(entry.state > 0, entry.changed_at, NULL), entry.error, entry.repeats,
+    entry.body_bytes, entry.data_model, entry.event_type, entry.log_id, entry.head
 FROM entry CROSS JOIN lane ON lane.id = entry.lane_id
 WHERE entry.id > :after;
 

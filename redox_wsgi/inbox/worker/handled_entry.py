@@ -41,6 +41,8 @@ class HandledEntry:
         self.is_overdue = False
         #: Whether the store said that it is another worker's.
         self.was_refused = False
+        #: Whether the store is being told what became of it, which ends its lease.
+        self.is_ending = False
         self._store = store
         self._lease_seconds = lease_seconds
         self._lease_ends_at = claimed_at + lease_seconds

@@ -144,6 +144,7 @@ class Handling:
 
     def _settle(self, entry: HandledEntry, failure: Failure | None) -> HandledWord:
         """Tell the store, again and again until the lease has ended."""
+        entry.is_ending = True
         while True:
             try:
                 word = self._tell_store(entry, failure)

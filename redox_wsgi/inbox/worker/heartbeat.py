@@ -86,13 +86,15 @@ class Heartbeat:
         try:
             entry.renew()
         except LostLease:
-            _logger.warning(
-                "Lost the lease of entry=%d lane=%s attempt=%d: another worker may "
-                "handle it at the same time.",
-                entry.id,
-                entry.lane,
-                entry.attempt,
-            )
+            # Of one that was finished meanwhile that is no news: its outcome is said.
+            if not entry.is_ending:
+                _logger.warning(
+                    "Lost the lease of entry=%d lane=%s attempt=%d: another worker may "
+                    "handle it at the same time.",
+                    entry.id,
+                    entry.lane,
+                    entry.attempt,
+                )
         # Whatever the store raises: the leases of the others still need renewing.
         except Exception as error:
             self._outage.report(error)

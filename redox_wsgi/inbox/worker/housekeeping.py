@@ -18,6 +18,10 @@ _PAGE = 500
 _CLOCK_SECONDS = 60.0
 _PRUNE_SECONDS = 3600.0
 
+# No inbox is older than a century; a moment before the year 1 cannot be told.
+_MOST_DAYS = 36_525
+_SECONDS_A_DAY = 86_400.0
+
 _logger = logging.getLogger("redox_wsgi")
 
 
@@ -28,7 +32,7 @@ class Retention:
     Attributes:
         body_days: How long the body of a handled entry is kept, in days.
         identity_days: How long its identity is kept, in days since it was handled: a
-            repeat that comes later is taken for new.
+            repeat that comes later is taken for new. ``math.inf`` is for ever.
 
     Raises:
         ConfigurationError: A number of days is negative, or bodies are to outlive
@@ -70,7 +74,7 @@ def prune(
         (State.DONE, retention.body_days),
         (State.EMPTIED, retention.identity_days),
     ):
-        before = now - timedelta(days=days)
+        before = now - timedelta(days=min(days, _MOST_DAYS))
         pruned = _PAGE
         while pruned >= _PAGE and not is_stopping():
             pruned = store.prune(state, before, _PAGE)
@@ -109,14 +113,14 @@ class Housekeeping:
     ) -> None:
         self._store = store
         self._retention = retention
-        self._longest_seconds = longest_seconds
+        self._longest_seconds = min(longest_seconds, _MOST_DAYS * _SECONDS_A_DAY)
         self._outage = outage
         self._is_stopping = is_stopping
         self._now = now
         self._timer = timer
         self._random = random
-        self._chores: list[tuple[Callable[[], None], float]] = [
-            (self._mend_clock, _CLOCK_SECONDS),
+        self._chores: list[tuple[Callable[[], object], float]] = [
+            (self.mend_clock, _CLOCK_SECONDS),
             (self._clear, _PRUNE_SECONDS),
         ]
         started_at = timer()
@@ -131,12 +135,20 @@ class Housekeeping:
             except Exception as error:
                 self._outage.report(error)
 
-    def _find_due(self) -> Iterator[tuple[int, Callable[[], None], float]]:
+    def _find_due(self) -> Iterator[tuple[int, Callable[[], object], float]]:
         for number, (chore, period) in enumerate(self._chores):
             if self._timer() >= self._due_at[number]:
                 yield number, chore, period
 
-    def _mend_clock(self) -> None:
+    def mend_clock(self) -> bool:
+        """Make due what only a clock that was set back lets wait.
+
+        Returns:
+            Whether there was any.
+
+        Raises:
+            InboxUnavailable: The store cannot be used now.
+        """
         repaired = self._store.repair_clock(self._longest_seconds)
         if repaired:
             _logger.warning(
@@ -144,6 +156,7 @@ class Housekeeping:
                 "are due now.",
                 repaired,
             )
+        return repaired > 0
 
     def _clear(self) -> None:
         pruned = prune(self._store, self._now(), self._retention, self._is_stopping)

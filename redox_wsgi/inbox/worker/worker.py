@@ -207,6 +207,9 @@ class Worker:
 
     def _handle_next(self) -> bool:
         entry = self._claim()
+        # Nobody else does this chore where there is no worker but the one of cron.
+        if entry is None and self._housekeeping.mend_clock():
+            entry = self._claim()
         if entry is None:
             return False
         with self._heartbeat.keeping(entry):

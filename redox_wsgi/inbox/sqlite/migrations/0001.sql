@@ -18,17 +18,18 @@ CREATE TABLE lane (
 );
 CREATE INDEX lane_ready ON lane (due_at) WHERE has_work = 1 AND halted = 0;
 
--- Order by number is order of arrival: SQLite counts on from the highest, so that of all
--- rows this one is never deleted (AUTOINCREMENT would do, and write one page more at each
--- put). A row is in one piece, so that a put writes few
--- pages. To complete it changes no column's length: SQLite then writes over the bytes
--- that differ, on the first page of the row, and not the body anew.
+-- Order by number is order of arrival. SQLite counts on from the highest, so that this
+-- one is never deleted without a row in its place. (AUTOINCREMENT would do, and write
+-- one page more at each put.) A row is in one piece, so that a put writes few pages. To
+-- complete it changes no column's length: SQLite then writes over the bytes that
+-- differ, on the first page of the row, and not the body anew.
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
     lane_id INTEGER NOT NULL,
     -- In 32 bytes: half of what it takes as text, here and in its index.
     identity BLOB NOT NULL,
-    -- 0 waiting, 1 done, 3 dead, 4 emptied, -1 nothing but the highest number. Neither 0 nor 1 takes a byte in the row:
+    -- 0 waiting, 1 done, 3 dead, 4 emptied, -1 nothing but the highest number, of no
+    -- lane. Neither 0 nor 1 takes a byte in the row:
     -- https://www.sqlite.org/fileformat2.html#record_format
     state INTEGER NOT NULL,
     -- Since when it is in this state.
