@@ -122,6 +122,7 @@ def test_the_answer_to_head_has_no_body() -> None:
 @pytest.mark.parametrize(
     "content_type",
     [
+        None,
         "application/json",
         "text/plain",
         "",
@@ -132,16 +133,21 @@ def test_the_answer_to_head_has_no_body() -> None:
         f"x{FORM}",
     ],
 )
-def test_another_content_type_is_an_invalid_request(content_type: str) -> None:
-    """JSON too, as long as it is not switched on."""
-    reply = ask(build_endpoint(), POSTED, {"content-type": content_type})
+def test_another_content_type_is_an_invalid_request(content_type: str | None) -> None:
+    """None at all too, and JSON as long as it is not switched on."""
+    reply = ask(build_endpoint(), POSTED, CONTENT_TYPE=content_type)
 
     check(reply, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
     "content_type",
-    [FORM.upper(), f"{FORM};charset=UTF-8", f'{FORM} ; charset="utf-8"'],
+    [
+        FORM.upper(),
+        f"{FORM};charset=UTF-8",
+        f'{FORM} ; charset="utf-8"',
+        f"{FORM}\t;\tcharset=utf-8",
+    ],
 )
 def test_the_charset_that_clients_announce_is_taken(content_type: str) -> None:
     """Many of them do, though the type has no such parameter."""
@@ -686,6 +692,8 @@ BEARER = AssertionRules(URL)
     ("settings", "parameters", "headers", "code"),
     [
         ({"require_https": True}, POSTED, {}, "https-required"),
+        ({}, POSTED, {"content-type": "text/plain"}, "wrong-content-type"),
+        ({}, "scope=%ff", {}, "malformed-parameters"),
         ({}, {"grant_type": "x"}, {}, "unsupported-grant-type"),
         ({}, GRANT, {}, "no-credentials"),
         ({}, assertion(), basic(), "several-credentials"),
@@ -699,7 +707,7 @@ BEARER = AssertionRules(URL)
 )
 def test_the_log_has_one_word_for_each_reason(
     settings: dict[str, Any],
-    parameters: dict[str, str],
+    parameters: dict[str, str] | str,
     headers: dict[str, str],
     code: str,
 ) -> None:
