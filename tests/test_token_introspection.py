@@ -605,6 +605,7 @@ def test_a_setting_that_would_accept_too_much_is_refused(
         ("issuer", ""),
         ("leeway", -1),
         ("proxy", "proxy"),
+        ("tls", "tls"),
     ],
 )
 def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
