@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from base64 import urlsafe_b64encode
 from collections import Counter
@@ -193,13 +194,17 @@ def test_a_thread_that_comes_late_finds_what_another_one_fetched(
 
 
 def test_load_fetches_before_a_request_needs_it(
-    server: JsonServer, key_set: RemoteKeySet
+    server: JsonServer, clock: Clock, key_set: RemoteKeySet
 ) -> None:
     """For a server's hook after the fork; a second one changes nothing."""
     key_set.load()
     key_set.load()
-
     assert (len(server.asked), outcome(key_set, "old")) == (1, "known")
+
+    # One that is old serves on, and is renewed when a request asks for it.
+    clock.advance(LIFETIME)
+    key_set.load()
+    assert len(server.asked) == 1
 
 
 def test_load_tells_that_it_could_not(
@@ -561,6 +566,16 @@ def test_each_failure_is_one_log_record_without_the_address(
     )
 
 
+def test_a_fetch_that_succeeds_is_not_worth_a_warning(
+    key_set: RemoteKeySet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody would be called out of bed."""
+    key_set.load()
+    settle()
+
+    assert caplog.records == []
+
+
 def test_a_fault_brings_nothing_of_an_answer_along(
     server: JsonServer, clock: Clock
 ) -> None:
@@ -627,6 +642,45 @@ def test_a_setting_that_cannot_be_meant_is_refused(settings: dict[str, Any]) -> 
     """While building, so that the application does not start."""
     with pytest.raises(ConfigurationError):
         RemoteKeySet(**{"url": "https://keys.example/", **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rsa_algorithm", "HS256"),
+        ("stale_if_error_seconds", -1),
+        ("timeout_seconds", 0),
+        ("proxy", "proxy"),
+        ("tls", "tls"),
+        ("now", 0),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
+    """Of several numbers, nobody could guess which one it is."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        RemoteKeySet("https://keys.example/", **{name: value})
+
+
+def test_what_an_rsa_key_without_an_algorithm_serves_can_be_chosen(
+    server: JsonServer, clock: Clock
+) -> None:
+    """RS256 unless it is said."""
+    keys = jose.build_key_set("RS256")
+    for key in keys["keys"]:
+        del key["alg"]
+    server.answer(keys)
+
+    assert build_key_set(server, clock).get("RS256").algorithm == "RS256"
+    key_set = build_key_set(server, clock, rsa_algorithm="RS384")
+    assert key_set.get("RS256").algorithm == "RS384"
+
+
+def test_without_pyjwt_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While building: at the first request, each would be a 503."""
+    monkeypatch.setitem(sys.modules, "jwt", None)
+
+    with pytest.raises(ConfigurationError, match=r"redox_wsgi\[jwt\]"):
+        RemoteKeySet("https://keys.example/")
 
 
 def test_a_rotation_under_load_refuses_nothing_right_and_accepts_nothing_withdrawn(
