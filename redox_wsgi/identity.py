@@ -19,6 +19,9 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 _NAME = b'"AttemptID"'
 
+# A letter of the name as an escape, though nobody writes one so.
+_LETTER = re.compile(rb"\\u00[467]")
+
 # While it hashes more than these at once, Python lets other threads go on. To have its
 # turn again takes longer than to hash a short body.
 _PIECE_BYTES = 2047
@@ -78,12 +81,11 @@ def hash_content(body: bytes, attempt_id: str | None = None) -> str:
 def _find_only(body: bytes, attempt_id: str) -> tuple[int, int] | None:
     """Return start and end of the attempt ID if the body has no other such member.
 
-    Were that not the one of the first log, which a backslash in its name may hide, it
-    would be equal to it, and that one stays in the hash: so two bodies with one hash
-    have one attempt ID.
+    None if there may be one, or if this one is not spelled as usual: so the outcome is
+    the same as that of a look at every token.
     """
-    # One that ends a string, or goes on behind it, would be more than a text of JSON.
-    if '"' in attempt_id or "\\" in attempt_id:
+    # The first question takes a tenth of the time, and mostly answers the second.
+    if b"\\" in body and _LETTER.search(body):
         return None
     member = _NAME + b':"' + attempt_id.encode("utf-8", "surrogatepass") + b'"'
     start = body.find(_NAME)
