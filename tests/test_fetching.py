@@ -315,6 +315,7 @@ def change_tls(**settings: Any) -> ssl.SSLContext:
         {"proxy": "proxy.example"},
         {"proxy": "https://proxy.example"},
         {"proxy": "http://user:password@proxy.example"},
+        {"tls": "tls"},
         {"tls": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)},
         {"tls": ssl._create_unverified_context()},  # noqa: S323 - to be refused
         {"tls": change_tls(check_hostname=False)},
