@@ -368,13 +368,13 @@ def test_a_refusal_is_kept_for_five_seconds(server: JsonServer, clock: Clock) ->
     """Long enough for a flood, too short to matter to a token that becomes valid."""
     server.answer({"active": False})
     authenticator = build(server, clock)
-    for _ in range(5):
+    for seconds in (0, 2.5, 2.4):
+        clock.advance(seconds)
         assert outcome(authenticator) == "401 inactive-token"
-        clock.advance(0.9)
     server.answer(ACTIVE)
     assert len(server.asked) == 1
 
-    clock.advance(0.5)
+    clock.advance(0.1)
     assert (outcome(authenticator), len(server.asked)) == ("redox", 2)
 
 
@@ -604,6 +604,8 @@ def test_a_setting_that_would_accept_too_much_is_refused(
         ("clients", "redox"),
         ("issuer", ""),
         ("leeway", -1),
+        ("cache_seconds", 3601),
+        ("now", 0),
         ("proxy", "proxy"),
         ("tls", "tls"),
     ],
@@ -614,6 +616,21 @@ def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
 
     with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
         TokenIntrospection("https://issuer.example/introspect", US, **settings)
+
+
+def test_an_answer_may_be_kept_for_an_hour(server: JsonServer, clock: Clock) -> None:
+    """But no longer: a token that was revoked would be accepted for that long."""
+    authenticator = build(server, clock, cache_seconds=3600)
+    server.answer({**ACTIVE, "exp": None})
+    ask(authenticator)
+    clock.advance(3599)
+
+    assert (outcome(authenticator), len(server.asked)) == ("redox", 1)
+
+
+def test_the_longest_token_is_asked_about(server: JsonServer, clock: Clock) -> None:
+    """About one that is longer nobody is."""
+    assert outcome(build(server, clock), "x" * 8192) == "redox"
 
 
 def test_clocks_that_agree_need_no_leeway(server: JsonServer, clock: Clock) -> None:
