@@ -843,6 +843,15 @@ def test_a_wrong_setting_stops_at_construction(settings: dict[str, Any]) -> None
     assert len(str(caught.value)) > 20
 
 
+def test_a_session_token_that_is_not_signed_needs_an_option() -> None:
+    """Otherwise somebody between may have put it there."""
+    environ = {**build_signed_environ(), "HTTP_X_AMZ_SECURITY_TOKEN": SESSION}
+    unsigned = {"session_token": SESSION, "allow_unsigned_session_token": True}
+
+    assert refuse(environ, session_token=SESSION) == "header-not-signed"
+    assert ask(environ, **unsigned) == ACCESS_KEY
+
+
 def test_the_header_is_read_with_blanks_behind_its_commas_or_without() -> None:
     """Both are in use; and a signed header may have any digit in its name."""
     environ = build_signed_environ(headers={"x-a0-b9": "1"})
