@@ -534,6 +534,25 @@ def test_the_lifetime_of_an_answer_decides_when_it_is_renewed(
     assert fetches == [1, 2]
 
 
+@pytest.mark.parametrize(("grace", "lifetime"), [(DAY, 60), (0, 10)])
+def test_a_short_lifetime_is_taken_at_its_word_where_there_is_no_grace(
+    server: JsonServer, clock: Clock, grace: int, lifetime: int
+) -> None:
+    """Elsewhere it would ask without need."""
+    server.answer(build_set("old"), Cache_Control="max-age=10")
+    key_set = build_key_set(server, clock, stale_if_error_seconds=grace)
+    key_set.load()
+
+    fetches = []
+    for seconds in (lifetime - 1, 1):
+        clock.advance(seconds)
+        assert outcome(key_set, "old") == "known"
+        settle()
+        fetches.append(len(server.asked))
+
+    assert fetches == [1, 2]
+
+
 @given(
     lifetime=st.integers(60, 3600),
     grace=st.integers(0, DAY),
@@ -635,6 +654,19 @@ def test_a_waiter_does_not_wait_longer_than_the_time_set(
     key_set._renew = lambda *_: server.closing.wait(20)  # type: ignore[assignment,method-assign]
 
     assert outcome(key_set, "old") == "key-set-timed-out"
+
+
+def test_nobody_is_refused_while_a_newer_set_may_have_the_key(
+    server: JsonServer, clock: Clock, key_set: RemoteKeySet
+) -> None:
+    """It is on its way, for longer than a request may wait."""
+    key_set.load()
+    clock.advance(31)
+    key_set._fetcher.timeout_seconds = 0.05
+    key_set._renew = lambda *_: server.closing.wait(20)  # type: ignore[assignment,method-assign]
+
+    assert outcome(key_set, "new") == "key-set-timed-out"
+    assert outcome(key_set, "old") == "known"
 
 
 @pytest.mark.parametrize(
