@@ -25,6 +25,7 @@ from redox_wsgi.oauth import (
     TokenEndpoint,
     hash_secret,
 )
+from redox_wsgi.oauth.answers import MEMBERS
 from tests.support.leaks import capture_logs
 from tests.support.oauth import (
     ASSERTION_TYPE,
@@ -852,6 +853,7 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
         ("require_https", "false"),
         ("tolerate_duplicate_credentials", "no"),
         ("parameter_names", "client_id"),
+        ("parameter_names", ["client_id"]),
         ("answer_names", {"token": "x"}),
     ],
 )
@@ -859,6 +861,27 @@ def test_a_wrong_setting_is_called_by_its_name(name: str, value: object) -> None
     """Of several switches, nobody could guess which one it is."""
     with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
         build_endpoint(**{name: value})
+
+
+def test_a_realm_is_all_that_can_stand_between_quotes() -> None:
+    """Blanks too; a quote or a backslash would need an escape."""
+    realm = "".join(map(chr, range(0x20, 0x7F))).replace('"', "").replace("\\", "")
+    reply = ask(build_endpoint(realm=realm), GRANT)
+
+    assert reply.headers["www-authenticate"] == f'Basic realm="{realm}"'
+    assert build_endpoint(realm="x" * 200)
+    with pytest.raises(ConfigurationError):
+        build_endpoint(realm="x" * 201)
+
+
+def test_every_member_of_an_answer_may_have_another_name() -> None:
+    """Not only some of them; of a hundred visible characters at most."""
+    others = ("!", "x" * 100, "~", "y")
+    names = dict(zip(MEMBERS, others, strict=True))
+
+    assert set(read(ask(build_endpoint(answer_names=names), POSTED))) == set(others)
+    with pytest.raises(ConfigurationError):
+        build_endpoint(answer_names={"scope": "x" * 101})
 
 
 def test_assertions_need_a_replay_store() -> None:
