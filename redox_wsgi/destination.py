@@ -243,9 +243,7 @@ class Destination:
 def _check_settings(
     max_body_bytes: object, require_https: object, observer: object, now: object
 ) -> None:
-    if isinstance(max_body_bytes, bool) or not (
-        isinstance(max_body_bytes, int) and max_body_bytes >= MAX_VERIFICATION_BYTES
-    ):
+    if not isinstance(max_body_bytes, int) or max_body_bytes < MAX_VERIFICATION_BYTES:
         raise ConfigurationError(
             f"max_body_bytes is a number of at least {MAX_VERIFICATION_BYTES}."
         )

@@ -19,7 +19,7 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 _NAME = b'"AttemptID"'
 
-# Its letters may be written so too, as only a sender that hides something does.
+# A letter of the name as an escape, though nobody writes one so.
 _ESCAPED_LETTER = re.compile(rb"\\u00[467]")
 
 # While it hashes more than these at once, Python lets other threads go on. To have its
@@ -79,16 +79,17 @@ def hash_content(body: bytes, attempt_id: str | None = None) -> str:
 
 
 def _find_only(body: bytes, attempt_id: str) -> tuple[int, int] | None:
-    """Return start and end of the attempt ID if the body has no other such member."""
-    # One that ends a string, or goes on behind it, would be more than a text of JSON.
-    if '"' in attempt_id or "\\" in attempt_id:
+    """Return start and end of the attempt ID if the body has no other such member.
+
+    None if there may be one, or if this one is not spelled as usual: so the outcome is
+    the same as that of a look at every token.
+    """
+    # The first question takes a tenth of the time, and mostly answers the second.
+    if b"\\" in body and _ESCAPED_LETTER.search(body):
         return None
     member = _NAME + b':"' + attempt_id.encode("utf-8", "surrogatepass") + b'"'
     start = body.find(_NAME)
     if not body.startswith(member, start) or body.rfind(_NAME) != start:
-        return None
-    # One byte is found in a tenth of the time of several.
-    if b"\\" in body and _ESCAPED_LETTER.search(body):
         return None
     return start + len(_NAME) + 1, start + len(member)
 

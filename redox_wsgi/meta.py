@@ -148,22 +148,22 @@ def read_meta(body: bytes) -> tuple[Format, Meta]:
     """
     try:
         envelope = _decode_envelope(body)
-        meta, resource_type = envelope.meta, envelope.resource_type
-        readable = _is_utf8(body)
+        is_readable = _is_utf8(body)
+        meta = envelope.meta if is_readable else None
+        resource_type = envelope.resource_type if is_readable else None
     except RecursionError:
-        readable = False
+        meta = resource_type = None
     except ValueError:
-        meta, resource_type, readable = _read_by_the_letter(body)
-    if not readable:
-        return "unknown", Meta({})
+        meta, resource_type = _read_by_the_letter(body)
     if isinstance(meta, dict):
         return "data-model", Meta(meta)
     return ("fhir" if isinstance(resource_type, str) else "unknown"), Meta({})
 
 
 def _is_utf8(body: bytes) -> bool:
-    # What msgspec skips, it does not check. In chunks: a str of 40 MB that is not
-    # ASCII could take 160 MB.
+    # What msgspec skips, it does not check; but the last byte is a brace or a blank, so
+    # that no character is cut off there. In chunks: a str of 40 MB that is not ASCII
+    # could take 160 MB.
     if body.isascii():
         return True
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -171,20 +171,19 @@ def _is_utf8(body: bytes) -> bool:
     try:
         for start in range(0, len(body), _CHUNK_BYTES):
             decoder.decode(view[start : start + _CHUNK_BYTES])
-        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _read_by_the_letter(body: bytes) -> tuple[object, object, bool]:
+def _read_by_the_letter(body: bytes) -> tuple[object, object]:
     # msgspec refuses two things that are JSON: half a surrogate pair (text cut within
     # an emoji) and numbers beyond 64 bits. Rare, so the whole body may be decoded.
     try:
         payload = json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return None, None, False
-    return read_member(payload, "Meta"), read_member(payload, "resourceType"), True
+        return None, None
+    return read_member(payload, "Meta"), read_member(payload, "resourceType")
 
 
 def _refuse_constant(name: str) -> NoReturn:

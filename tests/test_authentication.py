@@ -74,6 +74,14 @@ def test_a_right_token_proves_redox_and_says_which_it_was(
     )
 
 
+def test_a_token_may_hold_every_visible_character_but_a_comma() -> None:
+    """As it stands, since a dashboard takes whatever was pasted."""
+    token = "".join(map(chr, range(0x21, 0x7F))).replace(",", "")
+    authenticator = VerificationToken(token)
+
+    assert ask(authenticator, verification_token=token).subject == "0"
+
+
 def test_the_bearer_token_counts_only_without_the_header() -> None:
     """Authorization may belong to a linked credential."""
     authenticator = VerificationToken(TOKEN)

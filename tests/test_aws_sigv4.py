@@ -9,6 +9,7 @@ import io
 import logging
 import pickle
 import secrets
+import string
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -840,6 +841,67 @@ def test_a_wrong_setting_stops_at_construction(settings: dict[str, Any]) -> None
 
     assert "canary" not in str(caught.value)
     assert len(str(caught.value)) > 20
+
+
+def test_a_session_token_that_is_not_signed_needs_an_option() -> None:
+    """Otherwise somebody between may have put it there."""
+    environ = {**build_signed_environ(), "HTTP_X_AMZ_SECURITY_TOKEN": SESSION}
+    unsigned = {"session_token": SESSION, "allow_unsigned_session_token": True}
+
+    assert refuse(environ, session_token=SESSION) == "header-not-signed"
+    assert ask(environ, **unsigned) == ACCESS_KEY
+
+
+def test_the_header_is_read_with_blanks_behind_its_commas_or_without() -> None:
+    """Both are in use; and a signed header may have any digit in its name."""
+    environ = build_signed_environ(headers={"x-a0-b9": "1"})
+    with_blanks = environ["HTTP_AUTHORIZATION"]
+    without = with_blanks.replace(", ", ",")
+
+    assert "x-a0-b9" in with_blanks
+    assert with_blanks.count(", ") == 2
+    assert ask(environ) == ACCESS_KEY
+    assert ask({**environ, "HTTP_AUTHORIZATION": without}) == ACCESS_KEY
+
+
+# What can be entered, but for what separates the parts of the header.
+KEY_CHARACTERS = "".join(map(chr, range(0x21, 0x7F))).translate(
+    {0x2C: None, 0x2F: None}
+)
+SCOPE_CHARACTERS = string.ascii_letters + string.digits + "._-"
+
+
+@pytest.mark.parametrize("key", [KEY_CHARACTERS, "x", "x" * 128])
+def test_an_access_key_is_of_all_characters_that_fit(key: str) -> None:
+    """The request that bears it is read in the same way."""
+    environ = build_signed_environ(access_key=key)
+
+    assert ask(environ, credentials={key: SECRET}) == key
+    with pytest.raises(ConfigurationError):
+        build_authenticator(credentials={"x" * 129: SECRET})
+
+
+@pytest.mark.parametrize("part", [SCOPE_CHARACTERS, "x", "x" * 100])
+@pytest.mark.parametrize("name", ["region", "service"])
+def test_a_scope_is_of_all_characters_that_fit(name: str, part: str) -> None:
+    """As it was entered in Redox."""
+    entered: dict[str, Any] = {name: part}
+
+    assert ask(build_signed_environ(**entered), **entered) == ACCESS_KEY
+    with pytest.raises(ConfigurationError, match=name):
+        build_authenticator(**{name: "x" * 101})
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1]:8000", "a_b.example", "a-b.example", "a~b", "x", "x" * 255]
+)
+def test_a_host_is_what_can_stand_in_an_address(host: str) -> None:
+    """With a port too, or as a number."""
+    environ = build_signed_environ(f"https://{host}/redox")
+
+    assert ask(environ, expected_hosts=host) == ACCESS_KEY
+    with pytest.raises(ConfigurationError):
+        build_authenticator(expected_hosts="x" * 256)
 
 
 def test_a_short_secret_warns(caplog: pytest.LogCaptureFixture) -> None:

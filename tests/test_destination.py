@@ -285,6 +285,29 @@ def test_a_stranger_is_read_to_the_limit_of_a_verification_only() -> None:
     assert environ["wsgi.input"].tell() <= 4097
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": f"Bearer {OLD_TOKEN}"}, 200),
+        ({"authorization": f"Bearer {TOKEN}"}, 401),
+        ({"verification-token": TOKEN}, 401),
+        ({"verification-token": OLD_TOKEN}, 401),
+        ({}, 401),
+    ],
+)
+def test_an_authenticator_decides_even_if_it_is_of_the_same_kind(
+    received: Received, headers: dict[str, str], status: int
+) -> None:
+    """The token beside it may be absent, but does not stand in for it."""
+    application = build_application(
+        received, authenticator=VerificationToken(OLD_TOKEN)
+    )
+
+    reply = send(application, body=NOTIFICATION, headers=headers)
+
+    assert (reply.status, len(received)) == (status, int(status == 200))
+
+
 def test_guard_mode_returns_the_transmission() -> None:
     """The wrapped application answers it."""
     destination = Destination(None, verification_token=TOKEN)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from redox_wsgi import AuthenticatorUnavailable, ConfigurationError
 from redox_wsgi.authentication.outgoing import fetching
+from redox_wsgi.authentication.outgoing.connecting import Deadline
 from redox_wsgi.authentication.outgoing.fetching import Fetcher
 from tests.support.json_server import (
     USELESS,
@@ -166,21 +167,56 @@ def test_each_place_of_a_name_gets_its_share_of_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that swallows everything must not use up what the others need."""
-    waits: list[float | None] = []
+    waits: list[tuple[Any, float | None]] = []
 
-    def swallow(connection: socket.socket, _: object) -> None:
-        waits.append(connection.gettimeout())
+    def swallow(connection: socket.socket, place: Any) -> None:
+        waits.append((place, connection.gettimeout()))
         raise TimeoutError
 
-    place = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [place, place, place])
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    places = [(*kind, place) for place in ("first", "second", "third")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
     monkeypatch.setattr(socket.socket, "connect", swallow)
     fetcher = build_fetcher(
         "https://keys.example/", timeout_seconds=6.0, clock=lambda: 0.0
     )
 
     assert word_of(fetcher.get) == "timed-out"
-    assert waits == [2.0, 3.0, 6.0]
+    assert waits == [("first", 2.0), ("second", 3.0), ("third", 6.0)]
+
+
+def test_no_time_is_left_when_it_is_over() -> None:
+    """A socket would take 0 for a question not to wait at all."""
+    moments = [0.0, 4.0, 5.0]
+    deadline = Deadline(5.0, lambda: moments.pop(0))
+
+    assert deadline.left() == 1.0
+    with pytest.raises(TimeoutError):
+        deadline.left()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://keys.example/", ("keys.example", 443)),
+        ("https://keys.example:8443/", ("keys.example", 8443)),
+        ("http://localhost/", ("localhost", 80)),
+    ],
+)
+def test_an_address_without_a_port_has_that_of_its_scheme(
+    url: str, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in every browser."""
+    sought: list[tuple[str, int]] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[object]:
+        sought.append((host, port))
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    assert word_of(build_fetcher(url).get) == "unreachable"
+    assert sought == [place]
 
 
 def test_a_name_that_is_not_known_is_unreachable(
@@ -262,6 +298,14 @@ def test_this_host_may_be_asked_by_plain_http(url: str) -> None:
     assert build_fetcher(url).timeout_seconds == 5.0
 
 
+def change_tls(**settings: Any) -> ssl.SSLContext:
+    """Build a context that checks everything but what is changed."""
+    context = ssl.create_default_context()
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -271,8 +315,11 @@ def test_this_host_may_be_asked_by_plain_http(url: str) -> None:
         {"proxy": "proxy.example"},
         {"proxy": "https://proxy.example"},
         {"proxy": "http://user:password@proxy.example"},
+        {"tls": "tls"},
         {"tls": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)},
         {"tls": ssl._create_unverified_context()},  # noqa: S323 - to be refused
+        {"tls": change_tls(check_hostname=False)},
+        {"tls": change_tls(verify_mode=ssl.CERT_OPTIONAL)},
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:

@@ -95,6 +95,29 @@ def test_a_token_of_a_listed_account_is_accepted(server: JsonServer) -> None:
     assert principal.claims == {"azp": ACCOUNT, "sub": ACCOUNT, "email": EMAIL}
 
 
+@pytest.mark.parametrize(
+    ("more", "claims"),
+    [
+        ({}, {"azp": ACCOUNT}),
+        ({"sub": "7"}, {"azp": ACCOUNT, "sub": "7"}),
+        ({"email": EMAIL}, {"azp": ACCOUNT}),
+        ({"email": EMAIL, "email_verified": "false"}, {"azp": ACCOUNT}),
+    ],
+)
+def test_what_google_does_not_say_or_has_not_verified_is_left_out(
+    server: JsonServer, more: dict[str, str], claims: dict[str, str]
+) -> None:
+    """A handler would take the address for the sender's."""
+    server.answer({"azp": ACCOUNT, "exp": KNOWN["exp"], **more})
+    authenticator = build(server, emails=[], clients=[ACCOUNT])
+    request = Request(build_environ(headers={"authorization": f"Bearer {TOKEN}"}))
+
+    principal = authenticator.authenticate(request)
+
+    assert (principal.subject, principal.scopes) == (ACCOUNT, frozenset())
+    assert principal.claims == claims
+
+
 def test_the_token_is_sent_in_the_body(server: JsonServer) -> None:
     """An address would be written into logs on the way."""
     outcome(build(server))
@@ -158,6 +181,8 @@ def test_only_a_verified_account_of_the_list_is_accepted(
             {"error": "invalid_token", "error_description": "Invalid Value"},
             "401 inactive-token",
         ),
+        (400, {"error": "invalid_token"}, "401 inactive-token"),
+        (400, {"error_description": "invalid_token"}, "401 inactive-token"),
         (400, {"error_description": "Invalid Value"}, "401 inactive-token"),
         (400, {"error": "invalid_request"}, "503 token-info-bad-status"),
         (400, {}, "503 token-info-bad-status"),
@@ -227,6 +252,23 @@ def test_a_setting_that_would_accept_too_much_is_refused(
     """Without a list any customer of Google could send."""
     with pytest.raises(ConfigurationError):
         GoogleTokenInfo(**{"emails": [EMAIL], **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("emails", EMAIL),
+        ("clients", ACCOUNT),
+        ("cache_seconds", -1),
+        ("timeout_seconds", 0),
+        ("proxy", "proxy"),
+        ("tls", "tls"),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
+    """Of several lists, nobody could guess which one it is."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        GoogleTokenInfo(**{"emails": [EMAIL], name: value})
 
 
 JSON = st.recursive(

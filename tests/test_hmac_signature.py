@@ -81,6 +81,19 @@ def refuse(authenticator: HmacSignature, body: bytes = BODY, **headers: Any) -> 
     return caught.value.code
 
 
+@pytest.mark.parametrize("header", ["x-a0-b5-c9", "x", "x" * 100])
+@pytest.mark.parametrize("prefix", ["", "!" * 100])
+def test_header_and_prefix_are_what_was_agreed(header: str, prefix: str) -> None:
+    """Any name of letters, digits and hyphens, and whatever is visible."""
+    authenticator = build_authenticator(header=header, prefix=prefix)
+    sent: dict[str, Any] = {header: prefix + sign().removeprefix("sha256=")}
+
+    assert ask(authenticator, **sent) == "0"
+    for longer in ({"header": "x" * 101}, {"prefix": "!" * 101}):
+        with pytest.raises(ConfigurationError):
+            build_authenticator(**longer)
+
+
 # "Jefe", test case 2 of RFC 4231: from outside, so that we agree not only with
 # ourselves. -- https://www.rfc-editor.org/rfc/rfc4231#section-4.3
 RFC_BODY = b"what do ya want for nothing?"

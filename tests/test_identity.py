@@ -12,6 +12,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from redox_wsgi import Transmission
+from redox_wsgi.identity import hash_content
+from redox_wsgi.meta import read_meta
 from tests.support.builders import NOTIFICATION, build_payload, encode
 
 ATTEMPT_ID = b"925d1617-2fe0-468c-a14c-f8c04b572c54"
@@ -79,10 +81,27 @@ def build_logs(logs: str, **more: object) -> bytes:
             r'[{"\u0041ttemptID":"a","AttemptID":"b"}]',
             r'[{"\u0041ttemptID":"c","AttemptID":"d"}]',
         ),
+        (r'[{"AttemptID":"\ud83d"}]', '[{"AttemptID":"a"}]'),
+        (
+            r'[{"AttemptID":null},{"\u0041ttemptID":null}]',
+            r'[{"AttemptID":"a"},{"\u0041ttemptID":"b"}]',
+        ),
+        (
+            r'[{"AttemptID":null},{"Atte\u006DptID":null}]',
+            r'[{"AttemptID":"a"},{"Atte\u006DptID":"b"}]',
+        ),
+        (
+            r'[{"AttemptID":null},{"A\u0074temptID":null}]',
+            r'[{"AttemptID":"a"},{"A\u0074temptID":"b"}]',
+        ),
         ('[ { "AttemptID" : "a" } ]', '[ { "AttemptID" : "b" } ]'),
         (
             '[{"ID":"1","AttemptID":"a"},{"ID":"2","AttemptID":"b"}]',
             '[{"ID":"1","AttemptID":"c"},{"ID":"2","AttemptID":"d"}]',
+        ),
+        (
+            '[{"x":["y",[1]],"AttemptID":"a"},{"AttemptID":"b"}]',
+            '[{"x":["y",[1]],"AttemptID":"c"},{"AttemptID":"d"}]',
         ),
     ],
 )
@@ -278,6 +297,17 @@ def test_no_two_that_differ_in_anything_else_have_one_identity(
     first, second = fill(payload, one), fill(payload, other)
     if identify(first.encode()) == identify(second.encode()):
         assert blank(first) == blank(second)
+
+
+@given(payloads(), st.sampled_from([*SCALARS, *INJECTED]))
+def test_any_first_attempt_id_is_left_out_as_if_every_token_were_looked_at(
+    payload: str, text: str
+) -> None:
+    """Attempts of which one is searched and one read would be two transmissions."""
+    body = fill(payload, text).encode()
+    _, meta = read_meta(body)
+
+    assert hash_content(body, meta.attempt_id) == hash_content(body)
 
 
 @given(st.sampled_from(['"1"', '"2"', "1"]), st.sampled_from(['"1"', '"3"', "null"]))

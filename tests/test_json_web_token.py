@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import string
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -134,6 +135,19 @@ def _change_tail(segment: str) -> str:
 def test_another_form_than_three_canonical_parts_is_refused(token: str) -> None:
     """Before any part is decoded; encrypted tokens have five."""
     assert refuse(token) == "malformed-token"
+
+
+def test_each_part_may_hold_all_characters_of_base64url() -> None:
+    """Two of them, or a digit, are in few tokens only."""
+    more = "".join(chr(number) * 4 for number in range(0x20, 0x7F))
+    header = encode(spell(build_header(x=more, y=f" {more}", z=f"  {more}")))
+    part = encode(bytes(range(256)))
+
+    token = parse(f"{header}.{part}.{part}")
+
+    alphabet = set(string.ascii_letters + string.digits + "-_")
+    assert (set(header), set(part)) == (alphabet, alphabet)
+    assert token.algorithm == "ES256"
 
 
 def test_a_token_longer_than_a_header_is_refused_unseen() -> None:

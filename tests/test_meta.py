@@ -85,6 +85,27 @@ def test_an_id_is_text_from_a_string_or_a_number(sent: Any, text: str) -> None:
     assert meta.message_id == text
 
 
+@pytest.mark.parametrize("sent", [True, None, ["5"], {"ID": "5"}])
+def test_an_id_of_another_type_is_none(sent: Any) -> None:
+    """Not the text of what is not meant as one."""
+    _, meta = read_meta(encode({"Meta": {"Message": {"ID": sent}}}))
+
+    assert meta.message_id is None
+
+
+def test_the_first_of_several_logs_counts() -> None:
+    """It is that of this transmission."""
+    logs = [{"ID": "a", "AttemptID": "b"}, {"ID": "c", "AttemptID": "d"}]
+    meta = Meta({"Logs": logs})
+
+    assert (meta.log_id, meta.attempt_id) == ("a", "b")
+
+
+def test_a_facility_is_known_by_its_code() -> None:
+    """For a source with several."""
+    assert Meta({"FacilityCode": "RES"}).facility_code == "RES"
+
+
 def test_a_destination_without_an_id_is_left_out() -> None:
     """The list holds IDs only."""
     meta = Meta({"Destinations": [{"ID": "a"}, {"Name": "b"}, 3, {"ID": 4}]})
@@ -171,6 +192,15 @@ def test_json_that_the_fast_parser_refuses_is_read_all_the_same(
     format_, meta = read_meta(place % more)
 
     assert (format_, meta.data_model) == ("data-model", "Notes")
+    assert read_meta(b'{"resourceType":"Bundle","x":%b}' % more)[0] == "fhir"
+
+
+def test_json_that_both_parsers_refuse_is_unknown() -> None:
+    """The one for a number, the other for its depth: that is no error either."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    body = b'{"Meta":{"DataModel":"Notes"},"x":1e999,"y":%b}' % deep
+
+    assert read_meta(body)[0] == "unknown"
 
 
 def test_a_number_too_long_to_convert_makes_the_body_unknown() -> None:

@@ -279,6 +279,23 @@ def test_a_signature_has_one_spelling_only(last: str) -> None:
             build_tokens().verify(token)
 
 
+def test_a_token_may_hold_all_characters_of_base64url() -> None:
+    """A signature ends in one of sixteen, which its two spare bits leave."""
+    clock = Clock()
+    client = Client(client_id=">>>???~~~", secret_hashes=("0" * 64,))
+    tokens = build_tokens(clients=Clients([client]), now=clock)
+    bodies, ends = "", set()
+    for _ in range(300):
+        token = tokens.issue(client.client_id, ())
+        assert tokens.verify(token).subject == client.client_id
+        bodies += token.partition(".")[0]
+        ends.add(token[-1])
+        clock.advance(1)
+
+    assert ends == set("AEIMQUYcgkosw048")
+    assert set("-_9") <= set(bodies)
+
+
 @given(st.text(max_size=120))
 def test_no_text_without_the_key_is_ever_accepted(text: str) -> None:
     """Nor does any raise anything else."""
@@ -300,6 +317,7 @@ def test_no_text_without_the_key_is_ever_accepted(text: str) -> None:
         {"keys": {KEY}},
         {"audience": ""},
         {"audience": None},
+        {"audience": 1},
         {"clients": "redox"},
         {"clients": Clients},
         {"lifetime_seconds": 0},
@@ -316,6 +334,27 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
         build_tokens(**settings)
 
     assert "short" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lifetime_seconds", 0), ("leeway_seconds", -1)]
+)
+def test_a_wrong_number_is_called_by_its_name(name: str, value: int) -> None:
+    """Else nobody could tell which of the two it is."""
+    with pytest.raises(ConfigurationError, match=rf"^{name} is "):
+        build_tokens(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"keys": "x" * 32}, {"lifetime_seconds": 1}, {"leeway_seconds": 300}]
+)
+def test_the_least_and_the_most_that_is_allowed_is_taken(
+    settings: dict[str, Any],
+) -> None:
+    """The bounds are part of what is said."""
+    tokens = build_tokens(**settings)
+
+    assert tokens.verify(tokens.issue("redox", ())).subject == "redox"
 
 
 def test_the_lifetime_can_be_chosen() -> None:

@@ -244,6 +244,7 @@ def test_a_signed_assertion_with_a_wrong_claim_is_refused(name: str) -> None:
         ("two audiences", "wrong-audience"),
         ("another client's name", "wrong-subject"),
         ("a jti that is a number", "malformed-claims"),
+        ("a jti of 257 characters", "malformed-claims"),
     ],
 )
 def test_the_log_tells_what_was_wrong_with_an_assertion(name: str, code: str) -> None:
@@ -474,6 +475,7 @@ HARD_ENDPOINT = build_endpoint(replay_store=Forgetful())
         {"types": ["JWT", ""]},
         {"types": "JWT"},
         {"algorithms": "RS384"},
+        {"algorithms": {"RS384"}},
         {"max_lifetime_seconds": 0},
         {"max_lifetime_seconds": 86_401},
         {"max_lifetime_seconds": "300"},
@@ -487,6 +489,16 @@ def test_a_wrong_rule_ends_the_start(settings: dict[str, Any]) -> None:
     [name] = settings
     with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
         AssertionRules(**{"audiences": URL, **settings})
+
+
+def test_a_list_that_is_changed_later_changes_no_rule() -> None:
+    """What is taken stands fixed from the start."""
+    audiences, algorithms, types = [URL], ["ES384"], ["JWT"]
+    rules = AssertionRules(audiences, algorithms=algorithms, types=types)
+    for names in (audiences, algorithms, types):
+        names.append("canary")
+
+    assert rules == AssertionRules(URL, algorithms=("ES384",), types=("JWT",))
 
 
 def test_a_rule_may_stand_at_its_bounds() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def test_clients_are_read_from_json_wherever_it_stands(
     assert (redox.secret_hashes, redox.scopes) == ((HASH,), frozenset(SCOPES))
     assert redox.grants == {"client_credentials"}
     assert smart.grants == {"client_credentials", JWT_BEARER}
+    assert smart.scopes == frozenset()
     assert clients.get("nobody") is None
     endpoint = build_endpoint(clients=clients)
     assert ask(endpoint, headers=basic()).status == 200
@@ -137,6 +139,7 @@ def test_an_rsa_key_that_names_no_algorithm_serves_the_one_of_smart() -> None:
         '{"clients": [1]}',
         '{"clients": [{}]}',
         '{"clients": [{"client_id": "x"}]}',
+        json.dumps({"clients": [{"client_secret_hashes": [HASH]}]}),
         b"\xff",
         "[" * 5_000,
     ],
@@ -193,6 +196,50 @@ def test_a_wrong_client_ends_the_start_and_shows_no_secret(
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("secret_hashes", HASH),
+        ("scopes", "system/Patient.rs"),
+        ("scopes", ["system/Patient.rs system/Observation.rs"]),
+        ("scopes", [None]),
+        ("grants", "client_credentials"),
+        ("grants", [1]),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
+    """A text for a collection would be one of letters, each the name of a scope."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        Client(**{"client_id": "redox", "secret_hashes": (HASH,), name: value})
+
+
+def test_a_collection_that_can_be_read_but_once_is_taken_whole() -> None:
+    """Else a client would have no scopes, and nobody would be told."""
+    scopes: Any = iter(SCOPES)
+    client = Client(client_id="redox", secret_hashes=(HASH,), scopes=scopes)
+
+    assert client.scopes == frozenset(SCOPES)
+
+
+def is_registered(client_id: str) -> bool:
+    """Tell whether there can be a client with this ID."""
+    try:
+        Client(client_id=client_id, secret_hashes=(HASH,))
+    except ConfigurationError:
+        return False
+    return True
+
+
+def test_an_id_is_of_all_characters_that_no_encoding_changes() -> None:
+    """The others could mean two IDs: as they stand, and decoded."""
+    taken = {
+        character for character in map(chr, range(0x180)) if is_registered(character)
+    }
+
+    assert taken == set(string.printable) - set(string.whitespace) - set('"%+:\\')
+    assert is_registered("x" * 128)
+
+
 def test_a_file_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
     """The sentence says why."""
     with pytest.raises(ConfigurationError, match="No such file"):
@@ -201,7 +248,12 @@ def test_a_file_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "clients",
-    [[], ["redox"], [Client(client_id="x", secret_hashes=(HASH,))] * 2],
+    [
+        [],
+        ["redox"],
+        [Client(client_id="x", secret_hashes=(HASH,)), "redox"],
+        [Client(client_id="x", secret_hashes=(HASH,))] * 2,
+    ],
 )
 def test_clients_are_at_least_one_and_different(clients: Any) -> None:
     """Nobody could say which of two was meant."""

@@ -25,6 +25,7 @@ from redox_wsgi.oauth import (
     TokenEndpoint,
     hash_secret,
 )
+from redox_wsgi.oauth.answers import MEMBERS
 from tests.support.leaks import capture_logs
 from tests.support.oauth import (
     ASSERTION_TYPE,
@@ -122,6 +123,7 @@ def test_the_answer_to_head_has_no_body() -> None:
 @pytest.mark.parametrize(
     "content_type",
     [
+        None,
         "application/json",
         "text/plain",
         "",
@@ -132,16 +134,21 @@ def test_the_answer_to_head_has_no_body() -> None:
         f"x{FORM}",
     ],
 )
-def test_another_content_type_is_an_invalid_request(content_type: str) -> None:
-    """JSON too, as long as it is not switched on."""
-    reply = ask(build_endpoint(), POSTED, {"content-type": content_type})
+def test_another_content_type_is_an_invalid_request(content_type: str | None) -> None:
+    """None at all too, and JSON as long as it is not switched on."""
+    reply = ask(build_endpoint(), POSTED, CONTENT_TYPE=content_type)
 
     check(reply, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
     "content_type",
-    [FORM.upper(), f"{FORM};charset=UTF-8", f'{FORM} ; charset="utf-8"'],
+    [
+        FORM.upper(),
+        f"{FORM};charset=UTF-8",
+        f'{FORM} ; charset="utf-8"',
+        f"{FORM}\t;\tcharset=utf-8",
+    ],
 )
 def test_the_charset_that_clients_announce_is_taken(content_type: str) -> None:
     """Many of them do, though the type has no such parameter."""
@@ -686,6 +693,8 @@ BEARER = AssertionRules(URL)
     ("settings", "parameters", "headers", "code"),
     [
         ({"require_https": True}, POSTED, {}, "https-required"),
+        ({}, POSTED, {"content-type": "text/plain"}, "wrong-content-type"),
+        ({}, "scope=%ff", {}, "malformed-parameters"),
         ({}, {"grant_type": "x"}, {}, "unsupported-grant-type"),
         ({}, GRANT, {}, "no-credentials"),
         ({}, assertion(), basic(), "several-credentials"),
@@ -699,7 +708,7 @@ BEARER = AssertionRules(URL)
 )
 def test_the_log_has_one_word_for_each_reason(
     settings: dict[str, Any],
-    parameters: dict[str, str],
+    parameters: dict[str, str] | str,
     headers: dict[str, str],
     code: str,
 ) -> None:
@@ -844,6 +853,7 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
         ("require_https", "false"),
         ("tolerate_duplicate_credentials", "no"),
         ("parameter_names", "client_id"),
+        ("parameter_names", ["client_id"]),
         ("answer_names", {"token": "x"}),
     ],
 )
@@ -851,6 +861,27 @@ def test_a_wrong_setting_is_called_by_its_name(name: str, value: object) -> None
     """Of several switches, nobody could guess which one it is."""
     with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
         build_endpoint(**{name: value})
+
+
+def test_a_realm_is_all_that_can_stand_between_quotes() -> None:
+    """Blanks too; a quote or a backslash would need an escape."""
+    realm = "".join(map(chr, range(0x20, 0x7F))).replace('"', "").replace("\\", "")
+    reply = ask(build_endpoint(realm=realm), GRANT)
+
+    assert reply.headers["www-authenticate"] == f'Basic realm="{realm}"'
+    assert build_endpoint(realm="x" * 200)
+    with pytest.raises(ConfigurationError):
+        build_endpoint(realm="x" * 201)
+
+
+def test_every_member_of_an_answer_may_have_another_name() -> None:
+    """Not only some of them; of a hundred visible characters at most."""
+    others = ("!", "x" * 100, "~", "y")
+    names = dict(zip(MEMBERS, others, strict=True))
+
+    assert set(read(ask(build_endpoint(answer_names=names), POSTED))) == set(others)
+    with pytest.raises(ConfigurationError):
+        build_endpoint(answer_names={"scope": "x" * 101})
 
 
 def test_assertions_need_a_replay_store() -> None:

@@ -40,7 +40,7 @@ def build(**settings: Any) -> ServerMetadata:
 
 def test_smart_is_told_what_its_guide_demands() -> None:
     """No authentication is needed, and no issuer belongs in it."""
-    reply = get(build(scopes=SCOPES), SMART)
+    reply = get(build(scopes=reversed(SCOPES)), SMART)
 
     assert reply.status == 200
     assert reply.headers["content-type"] == "application/json"
@@ -124,24 +124,18 @@ def test_head_has_no_body_and_other_methods_are_not_allowed() -> None:
     assert (head.status, head.body) == (200, b"")
     assert int(head.headers["content-length"]) > 100
     assert (post.status, post.headers["allow"]) == (405, "GET, HEAD")
+    assert read(post)["error"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"url": "http://ours.example/oauth/token"},
-        {"url": "ours.example/oauth/token"},
-        {"url": f"{URL}?x"},
-        {"url": f"{URL}#x"},
-        {"url": "https:///oauth/token"},
-        {"url": "https://[::1/oauth"},
-        {"url": ""},
-        {"url": None},
-        {"issuer": "ours"},
-        {"issuer": ""},
         {"url": "https://other.example/oauth/token"},
         {"scopes": "system/Patient.rs"},
         {"scopes": ["a b"]},
+        {"scopes": ['a"b']},
+        {"scopes": [1]},
+        {"scopes": 1},
         {"endpoint": "x"},
     ],
 )
@@ -149,6 +143,27 @@ def test_a_wrong_setting_ends_the_start(settings: dict[str, Any]) -> None:
     """Such as an address for which the endpoint refuses assertions."""
     with pytest.raises(ConfigurationError):
         build(**settings)
+
+
+@pytest.mark.parametrize("name", ["url", "issuer"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://ours.example/oauth/token",
+        "ours.example/oauth/token",
+        f"{URL}?x",
+        f"{URL}#x",
+        "https:///oauth/token",
+        "https://[::1/oauth",
+        "ours",
+        "",
+        1,
+    ],
+)
+def test_a_wrong_address_is_called_by_its_name(name: str, address: Any) -> None:
+    """It is none to publish, even if the endpoint took assertions made for it."""
+    with pytest.raises(ConfigurationError, match=rf"^{name} (is|holds) "):
+        build(**{name: address})
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])

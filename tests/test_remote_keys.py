@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from base64 import urlsafe_b64encode
 from collections import Counter
@@ -193,13 +194,17 @@ def test_a_thread_that_comes_late_finds_what_another_one_fetched(
 
 
 def test_load_fetches_before_a_request_needs_it(
-    server: JsonServer, key_set: RemoteKeySet
+    server: JsonServer, clock: Clock, key_set: RemoteKeySet
 ) -> None:
     """For a server's hook after the fork; a second one changes nothing."""
     key_set.load()
     key_set.load()
-
     assert (len(server.asked), outcome(key_set, "old")) == (1, "known")
+
+    # One that is old serves on, and is renewed when a request asks for it.
+    clock.advance(LIFETIME)
+    key_set.load()
+    assert len(server.asked) == 1
 
 
 def test_load_tells_that_it_could_not(
@@ -487,6 +492,15 @@ def test_a_clock_that_is_set_back_stops_nothing(
         ("max-age=999999999", "", 3600),
         ("s-maxage=600", "", 300),
         ("max-age=-1", "", 300),
+        ("public,max-age=600", "", 600),
+        ("x-max-age=600", "", 300),
+        ("public,no-store", "", 60),
+        ("no-store , max-age=600", "", 60),
+        ("x-no-store", "", 300),
+        ("max-age=" + "9" * 30, "", 3600),
+        ("max-age=600", "9" * 30, 600),
+        ("max-age=600", "100 s", 600),
+        ("max-age=600", "5", 595),
         ("max-age=600", "100", 500),
         ("max-age=600", "9999", 60),
         ("max-age=600", "-100", 600),
@@ -514,6 +528,25 @@ def test_the_lifetime_of_an_answer_decides_when_it_is_renewed(
     for seconds in (949, 1):
         clock.advance(seconds)
         outcome(key_set, "old")
+        settle()
+        fetches.append(len(server.asked))
+
+    assert fetches == [1, 2]
+
+
+@pytest.mark.parametrize(("grace", "lifetime"), [(DAY, 60), (0, 10)])
+def test_a_short_lifetime_is_taken_at_its_word_where_there_is_no_grace(
+    server: JsonServer, clock: Clock, grace: int, lifetime: int
+) -> None:
+    """Elsewhere it would ask without need."""
+    server.answer(build_set("old"), Cache_Control="max-age=10")
+    key_set = build_key_set(server, clock, stale_if_error_seconds=grace)
+    key_set.load()
+
+    fetches = []
+    for seconds in (lifetime - 1, 1):
+        clock.advance(seconds)
+        assert outcome(key_set, "old") == "known"
         settle()
         fetches.append(len(server.asked))
 
@@ -559,6 +592,16 @@ def test_each_failure_is_one_log_record_without_the_address(
         "A key set could not be fetched (key-set-bad-status), 1 times in a row; the "
         "next try is in 5 s."
     )
+
+
+def test_a_fetch_that_succeeds_is_not_worth_a_warning(
+    key_set: RemoteKeySet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody would be called out of bed."""
+    key_set.load()
+    settle()
+
+    assert caplog.records == []
 
 
 def test_a_fault_brings_nothing_of_an_answer_along(
@@ -613,6 +656,19 @@ def test_a_waiter_does_not_wait_longer_than_the_time_set(
     assert outcome(key_set, "old") == "key-set-timed-out"
 
 
+def test_nobody_is_refused_while_a_newer_set_may_have_the_key(
+    server: JsonServer, clock: Clock, key_set: RemoteKeySet
+) -> None:
+    """It is on its way, for longer than a request may wait."""
+    key_set.load()
+    clock.advance(31)
+    key_set._fetcher.timeout_seconds = 0.05
+    key_set._renew = lambda *_: server.closing.wait(20)  # type: ignore[assignment,method-assign]
+
+    assert outcome(key_set, "new") == "key-set-timed-out"
+    assert outcome(key_set, "old") == "known"
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -627,6 +683,45 @@ def test_a_setting_that_cannot_be_meant_is_refused(settings: dict[str, Any]) -> 
     """While building, so that the application does not start."""
     with pytest.raises(ConfigurationError):
         RemoteKeySet(**{"url": "https://keys.example/", **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rsa_algorithm", "HS256"),
+        ("stale_if_error_seconds", -1),
+        ("timeout_seconds", 0),
+        ("proxy", "proxy"),
+        ("tls", "tls"),
+        ("now", 0),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
+    """Of several numbers, nobody could guess which one it is."""
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        RemoteKeySet("https://keys.example/", **{name: value})
+
+
+def test_what_an_rsa_key_without_an_algorithm_serves_can_be_chosen(
+    server: JsonServer, clock: Clock
+) -> None:
+    """RS256 unless it is said."""
+    keys = jose.build_key_set("RS256")
+    for key in keys["keys"]:
+        del key["alg"]
+    server.answer(keys)
+
+    assert build_key_set(server, clock).get("RS256").algorithm == "RS256"
+    key_set = build_key_set(server, clock, rsa_algorithm="RS384")
+    assert key_set.get("RS256").algorithm == "RS384"
+
+
+def test_without_pyjwt_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While building: at the first request, each would be a 503."""
+    monkeypatch.setitem(sys.modules, "jwt", None)
+
+    with pytest.raises(ConfigurationError, match=r"redox_wsgi\[jwt\]"):
+        RemoteKeySet("https://keys.example/")
 
 
 def test_a_rotation_under_load_refuses_nothing_right_and_accepts_nothing_withdrawn(

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redox_wsgi import AuthenticatorUnavailable, ConfigurationError
@@ -108,6 +108,7 @@ def test_a_key_is_new_once(store: ReplayStore) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.lists(st.text(st.characters(exclude_categories=()), max_size=9)))
+@example(keys=["\ud800"])
 def test_any_text_is_a_key(store: ReplayStore, keys: list[str]) -> None:
     """Twice the same list: nothing in it is new at the second time."""
     for key in keys:
@@ -174,6 +175,9 @@ def test_memory_has_an_end(clock: Clock) -> None:
         store.add("c", SOON)
     assert caught.value.code == "replay-store-full"
     assert store.add("a", SOON) is False
+    clock.time = SOON
+    with pytest.raises(AuthenticatorUnavailable):
+        store.add("c", SOON)
     clock.time = SOON + timedelta(seconds=1)
     assert store.add("c", SOON + timedelta(minutes=5)) is True
     assert store.add("b", SOON) is False
@@ -255,6 +259,16 @@ def test_a_wrong_wait_stops_at_construction(seconds: Any, tmp_path: Path) -> Non
     """The server would end a worker that waits for too long."""
     with pytest.raises(ConfigurationError, match="busy_seconds"):
         SqliteReplayStore(tmp_path / "replay.db", busy_seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, 25, 0.5])
+def test_a_wait_up_to_the_longest_is_taken(
+    seconds: float, tmp_path: Path, open_store: OpenStore
+) -> None:
+    """None at all too."""
+    store = open_store(tmp_path / "replay.db", busy_seconds=seconds)
+
+    assert store.add("a", SOON) is True
 
 
 def test_nothing_is_opened_before_the_first_use(
@@ -392,7 +406,10 @@ def test_a_forked_child_opens_the_file_anew(
         assert inherited in vars(store)["_opened"]
         assert inherited not in vars(store)["_idle"]
         inherited.total_changes  # noqa: B018 - raises if it is closed
-        return is_new and not store.add("a", SOON)
+        is_known = not store.add("a", SOON)
+        # The second time with the one that the first has opened.
+        assert len(vars(store)["_opened"]) == 2
+        return is_new and is_known
 
     assert run_child(use_in_child) == 1
     assert store.add("b", SOON) is False

@@ -209,6 +209,7 @@ def test_the_secret_may_be_sent_in_the_body(server: JsonServer, clock: Clock) ->
         ({"exp": True}, "503 introspection-malformed"),
         ({"exp": -1}, "503 introspection-malformed"),
         ({"exp": 10**400}, "503 introspection-malformed"),
+        ({"exp": 1e300}, "503 introspection-malformed"),
         ({"exp": 253402300799.9999999}, "503 introspection-malformed"),
         ({"aud": {"a": 1}}, "503 introspection-malformed"),
         ({"scope": ["write"]}, "503 introspection-malformed"),
@@ -243,6 +244,39 @@ def test_only_active_true_accepts(
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "change"),
+    [
+        ({"audience": ["other", AUDIENCE]}, {"aud": "theirs"}),
+        ({"audience": (), "clients": ["redox"]}, {"client_id": "theirs"}),
+        ({"audience": (), "scopes": ["read"]}, {"scope": "theirs"}),
+    ],
+    ids=["audiences", "clients", "scopes"],
+)
+def test_one_of_audience_clients_and_scopes_is_enough(
+    server: JsonServer, clock: Clock, settings: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """What is not configured is not looked at."""
+    server.answer({**ACTIVE, "aud": AUDIENCE if settings["audience"] else None})
+    assert outcome(build(server, clock, **settings)) == "redox"
+
+    server.answer({**ACTIVE, **change})
+    assert outcome(build(server, clock, **settings)) != "redox"
+
+
+@pytest.mark.parametrize(
+    ("scope", "scopes"),
+    [(None, set()), ("", set()), ("read  write", {"read", "write"})],
+)
+def test_scopes_are_names_between_spaces(
+    server: JsonServer, clock: Clock, scope: str | None, scopes: set[str]
+) -> None:
+    """Nothing is none of them."""
+    server.answer({**ACTIVE, "scope": scope})
+
+    assert ask(build(server, clock)).scopes == scopes
+
+
 def test_a_token_of_no_client_is_known_by_its_subject(
     server: JsonServer, clock: Clock
 ) -> None:
@@ -250,7 +284,8 @@ def test_a_token_of_no_client_is_known_by_its_subject(
     server.answer({"active": True, "aud": AUDIENCE, "sub": "service"})
     assert outcome(build(server, clock)) == "service"
     server.answer({"active": True, "aud": AUDIENCE})
-    assert outcome(build(server, clock)) == "-"
+    principal = ask(build(server, clock))
+    assert (principal.subject, principal.claims) == ("-", {"aud": AUDIENCE})
 
 
 def test_a_missing_scope_is_named(server: JsonServer, clock: Clock) -> None:
@@ -333,13 +368,13 @@ def test_a_refusal_is_kept_for_five_seconds(server: JsonServer, clock: Clock) ->
     """Long enough for a flood, too short to matter to a token that becomes valid."""
     server.answer({"active": False})
     authenticator = build(server, clock)
-    for _ in range(5):
+    for seconds in (0, 2.5, 2.4):
+        clock.advance(seconds)
         assert outcome(authenticator) == "401 inactive-token"
-        clock.advance(0.9)
     server.answer(ACTIVE)
     assert len(server.asked) == 1
 
-    clock.advance(0.5)
+    clock.advance(0.1)
     assert (outcome(authenticator), len(server.asked)) == ("redox", 2)
 
 
@@ -560,6 +595,50 @@ def test_a_setting_that_would_accept_too_much_is_refused(
     """Without an audience, client or scope any token of that server would do."""
     with pytest.raises(ConfigurationError):
         build(server, clock, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("audience", [1]),
+        ("clients", "redox"),
+        ("issuer", ""),
+        ("leeway", -1),
+        ("cache_seconds", 3601),
+        ("now", 0),
+        ("proxy", "proxy"),
+        ("tls", "tls"),
+    ],
+)
+def test_a_wrong_setting_is_called_by_its_name(name: str, value: Any) -> None:
+    """Of several lists, nobody could guess which one it is."""
+    settings = {"audience": AUDIENCE, name: value}
+
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        TokenIntrospection("https://issuer.example/introspect", US, **settings)
+
+
+def test_an_answer_may_be_kept_for_an_hour(server: JsonServer, clock: Clock) -> None:
+    """But no longer: a token that was revoked would be accepted for that long."""
+    authenticator = build(server, clock, cache_seconds=3600)
+    server.answer({**ACTIVE, "exp": None})
+    ask(authenticator)
+    clock.advance(3599)
+
+    assert (outcome(authenticator), len(server.asked)) == ("redox", 1)
+
+
+def test_the_longest_token_is_asked_about(server: JsonServer, clock: Clock) -> None:
+    """About one that is longer nobody is."""
+    assert outcome(build(server, clock), "x" * 8192) == "redox"
+
+
+def test_clocks_that_agree_need_no_leeway(server: JsonServer, clock: Clock) -> None:
+    """A token ends then when it says so."""
+    authenticator = build(server, clock, leeway=0)
+    server.answer({**ACTIVE, "exp": NOW})
+
+    assert outcome(authenticator) == "401 expired-token"
 
 
 @pytest.mark.parametrize("values", [("", "b"), ("a", ""), ("a", "b", "digest")])

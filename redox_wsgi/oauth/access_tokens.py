@@ -133,7 +133,7 @@ class TokenService:
             client_id=client_id,
             exp=issued_at + self.lifetime_seconds,
             iat=issued_at,
-            scope=" ".join(sorted(scopes)),
+            scope=" ".join(scopes),
         )
         body = urlsafe_b64encode(_encode(payload)).rstrip(b"=")
         signed: bytes = self._signer.sign(body)

@@ -77,7 +77,7 @@ class ServerMetadata:
         if listed:
             shared["scopes_supported"] = listed
         algorithms = {
-            "token_endpoint_auth_signing_alg_values_supported": list(rules.algorithms)
+            "token_endpoint_auth_signing_alg_values_supported": rules.algorithms
             if rules
             else []
         }
@@ -86,8 +86,8 @@ class ServerMetadata:
             {
                 "issuer": issuer,
                 **shared,
-                "grant_types_supported": list(endpoint.grants),
-                "token_endpoint_auth_methods_supported": list(endpoint.methods),
+                "grant_types_supported": endpoint.grants,
+                "token_endpoint_auth_methods_supported": endpoint.methods,
                 **(algorithms if rules else {}),
                 # Required, though there is no authorization endpoint to ask.
                 # -- https://www.rfc-editor.org/rfc/rfc8414#section-2

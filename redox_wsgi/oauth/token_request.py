@@ -41,7 +41,7 @@ _JSON = "application/json"
 # Some clients announce a charset though the type has no such parameter. It is UTF-8 in
 # any case. -- https://www.rfc-editor.org/rfc/rfc6749#appendix-B
 _CONTENT_TYPE = re.compile(
-    r'([a-z0-9.+-]+/[a-z0-9.+-]+)(?:[ \t]*;[ \t]*charset="?utf-8"?)?',
+    r'([a-z/-]+)(?:[ \t]*;[ \t]*charset="?utf-8"?)?',
     re.IGNORECASE | re.ASCII,
 )
 
@@ -57,7 +57,7 @@ class TokenRequest:
     """
 
     parameters: Mapping[str, str] = field(repr=False)
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = field(repr=False)
 
     def get(self, name: str) -> str | None:
         """Return a parameter, or None if it was not sent or has no value."""
