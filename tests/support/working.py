@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox import Inbox
 from tests.support.work import PATIENCE_SECONDS, wait_until
 
@@ -59,22 +59,30 @@ class Site:
         Path(f"{self.log}.go-on").touch()
 
     def freeze(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop a process, but not at an instant at which it keeps all others waiting.
+        """Stop a process, but not at an instant at which it holds the gate.
 
-        None can take the lock of a database in SQLite from one that is stopped with it.
+        Nobody can take the lock of a file from a process that is stopped with it.
         """
 
-        def is_frozen_alone() -> bool:
+        def is_frozen_outside() -> bool:
             process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-            try:
-                self.inbox.store.resume_lane("no such lane")
-            except InboxUnavailable:
-                process.send_signal(signal.SIGCONT)
-                return False
-            return True
+            if self._is_gate_free():
+                return True
+            process.send_signal(signal.SIGCONT)
+            return False
 
-        wait_until(is_frozen_alone)
+        wait_until(is_frozen_outside)
+
+    def _is_gate_free(self) -> bool:
+        if not self.url.startswith("sqlite"):
+            return True
+        with open(f"{self.url.removeprefix('sqlite:///')}.gate", "rb") as gate:
+            try:
+                fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def start(
         self, *options: str, handler: str = "tests.support.worked:handle"
