@@ -64,7 +64,7 @@ OF_THE_RECEIVER = {"inbox", "keys", "oauth", "private_file", "work"}
 
 def find_imports(path: Path) -> Iterator[str]:
     """Yield the full names of what a file imports, those for type checkers too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -207,3 +207,16 @@ def test_the_example_uses_public_names_only() -> None:
 
     assert used
     assert used <= public
+
+
+def test_every_line_of_the_log_has_the_one_name_that_is_documented() -> None:
+    """Who sets up logging for it hears of everything."""
+    names = [
+        ast.unparse(call.args[0])
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "logging.getLogger"
+    ]
+
+    assert names
+    assert set(names) == {"'redox_wsgi'"}
