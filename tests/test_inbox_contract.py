@@ -64,6 +64,16 @@ def finish(store: Store, count: int) -> list[int]:
     return done
 
 
+def claim_and_skip(store: Store) -> Claim:
+    """Claim the first of two entries, which an operator skips meanwhile."""
+    store.put(arrival(1))
+    store.put(arrival(2))
+    claimed = claim(store)
+    store.halt_lane(claimed.lane)
+    store.skip_head(claimed.lane)
+    return claimed
+
+
 def states(store: Store) -> list[State]:
     return [record.state for record in store.find_entries(ALL)]
 
@@ -558,11 +568,7 @@ class TestOperator:
         self, store: Store
     ) -> None:
         """The operator's word counts; the lane is given back all the same."""
-        store.put(arrival(1))
-        store.put(arrival(2))
-        claimed = claim(store)
-        store.halt_lane(claimed.lane)
-        store.skip_head(claimed.lane)
+        claimed = claim_and_skip(store)
         store.complete(claimed)
 
         assert states(store) == [State.DEAD, State.WAITING]
@@ -573,11 +579,7 @@ class TestOperator:
         self, store: Store, is_pruned: bool
     ) -> None:
         """The operator was told that the lane goes on, and may sleep by now."""
-        store.put(arrival(1))
-        store.put(arrival(2))
-        claimed = claim(store)
-        store.halt_lane(claimed.lane)
-        store.skip_head(claimed.lane)
+        claimed = claim_and_skip(store)
         if is_pruned:
             store.prune(State.DEAD, LATER)
         store.halt(claimed, "ValueError")
@@ -590,11 +592,7 @@ class TestOperator:
         self, store: Store, action: str
     ) -> None:
         """Pruned by the operator too: the lane is given back all the same."""
-        store.put(arrival(1))
-        store.put(arrival(2))
-        claimed = claim(store)
-        store.halt_lane(claimed.lane)
-        store.skip_head(claimed.lane)
+        claimed = claim_and_skip(store)
         store.prune(State.DEAD, LATER)
         act(store, action, claimed)
 
