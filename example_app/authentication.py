@@ -67,6 +67,7 @@ def build_credential(fields: Mapping[str, Any]) -> Credential:
     """
     arguments = dict(fields)
     strategy = arguments.pop("strategy", None)
+    given = sorted(arguments)
     build = _STRATEGIES.get(strategy) if isinstance(strategy, str) else None
     if build is None:
         raise SettingsError(
@@ -75,11 +76,12 @@ def build_credential(fields: Mapping[str, Any]) -> Credential:
         )
     try:
         return build(arguments)
-    # Their texts name what is missing or unknown; an argument may be a secret.
+    # Their texts may quote a value, which may be a secret; the names are none.
     except (KeyError, TypeError) as error:
         raise SettingsError(
-            f"REDOX_AUTHENTICATOR: {strategy} lacks an argument, or has one that is "
-            "unknown or of the wrong kind: see docs/authentication.md."
+            f"REDOX_AUTHENTICATOR: {strategy} lacks an argument, or one of these is "
+            f"unknown or of the wrong kind: {', '.join(given) or 'none'}. "
+            "See docs/authentication.md."
         ) from error
 
 

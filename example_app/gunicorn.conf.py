@@ -5,21 +5,25 @@ Every value here can be overruled on gunicorn's command line.
 
 from __future__ import annotations
 
+from example_app.authentication import build_credential
 from example_app.settings import (
     SettingsError,
     read_address,
     read_settings,
     write_address,
 )
+from redox_wsgi import ConfigurationError
 
 wsgi_app = "example_app.wsgi:application"
 
 try:
-    # In the master, so that a missing setting is one sentence and not the traceback
-    # of a worker that does not start.
-    read_settings()
+    # In the master, so that a setting that is missing or wrong is one sentence and not
+    # the traceback of a worker that does not start.
+    described = read_settings().authenticator
+    if described is not None:
+        build_credential(described)
     bind = write_address(*read_address())
-except SettingsError as error:
+except (SettingsError, ConfigurationError) as error:
     raise SystemExit(str(error)) from None
 
 # Redox sends one transmission a subscription at a time, but many subscriptions at once,

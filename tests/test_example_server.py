@@ -127,12 +127,27 @@ def test_the_access_log_has_no_token(port: int, log: Path) -> None:
     assert TOKEN[:-1] not in log.read_text()
 
 
-def test_a_missing_setting_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("authenticator", "secret_key", "sentence"),
+    [
+        (None, "", "SECRET_KEY must have"),
+        ({"strategy": "aws-sigv4", "secret": TOKEN}, "k" * 32, "wrong kind: secret."),
+        ({"strategy": "token-introspection"}, "k" * 32, "lacks an argument"),
+        ({"strategy": "jwt-bearer", "keys": {"keys": []}}, "k" * 32, "No key is usab"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_one_sentence(
+    authenticator: object, secret_key: str, sentence: str, tmp_path: Path
+) -> None:
     """And no traceback: whoever starts it has to read it."""
+    settings = {**build_environment(tmp_path), "SECRET_KEY": secret_key}
+    if authenticator is not None:
+        settings["REDOX_AUTHENTICATOR"] = str(tmp_path / "authenticator.json")
+        (tmp_path / "authenticator.json").write_text(json.dumps(authenticator))
     command = [sys.executable, "-m", "gunicorn", "-c", CONFIGURATION]
     ended = subprocess.run(
         command,
-        env={**os.environ, **build_environment(tmp_path), "SECRET_KEY": ""},
+        env={**os.environ, **settings},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -141,8 +156,9 @@ def test_a_missing_setting_is_one_sentence(tmp_path: Path) -> None:
     )
 
     assert ended.returncode != 0
-    assert ended.stderr.startswith("SECRET_KEY must have")
-    assert "Traceback" not in ended.stderr
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert TOKEN not in ended.stderr
 
 
 def start_demonstration(
