@@ -70,6 +70,8 @@ def _describe(tally: Tally) -> str:
 
 
 def _draw_latencies(axes: Axes, slots: list[Slot]) -> None:
+    from matplotlib.ticker import LogFormatter  # noqa: PLC0415 - as above
+
     filled = [slot for slot in slots if len(slot.latencies)]
     times = [slot.begins + slot.seconds / 2 for slot in filled]
     quantiles = [
@@ -82,9 +84,12 @@ def _draw_latencies(axes: Axes, slots: list[Slot]) -> None:
     axes.plot(times, most, label="largest", color="#969696", linestyle=":")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    # No powers, and only where there is room.
+    axes.yaxis.set_minor_formatter(LogFormatter())
     axes.set_ylabel("latency, ms")
     axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend(loc="upper right", ncols=len(_LINES) + 1)
+    # Above the frame: within it, it would cover the highest latencies.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(_LINES) + 1)
 
 
 def _draw_rates(axes: Axes, tally: Tally) -> None:
