@@ -50,6 +50,16 @@ def fold_name(name: str | None) -> str:
     return name.replace(" ", "").lower() if name else ""
 
 
+def is_query(data_model: str, event_type: str) -> bool:
+    """Tell whether somebody waits for an answer; both names are folded.
+
+    Example:
+        >>> is_query("scheduling", "booked"), is_query("scheduling", "new")
+        (True, False)
+    """
+    return event_type.endswith("query") or (data_model, event_type) in _OTHER_QUERIES
+
+
 @dataclass(frozen=True, slots=True)
 class PatientIdentifier:
     """One of the identifiers of a patient.
@@ -266,8 +276,7 @@ class Transmission:
     @property
     def is_query(self) -> bool:
         """Whether somebody waits for an answer, within 120 s from end to end."""
-        names = self.folded_names
-        return names[1].endswith("query") or names in _OTHER_QUERIES
+        return is_query(*self.folded_names)
 
     @property
     def response_event_type(self) -> str | None:

@@ -22,7 +22,7 @@ from redox_wsgi.inbox import (
     Store,
     build_encryption_key,
 )
-from redox_wsgi.inbox.lane import build_lane_key
+from redox_wsgi.inbox.lane import build_label
 from redox_wsgi.inbox.sqlite import SqliteStore
 from redox_wsgi.inbox.worker.worker import Worker
 from tests.support.arrivals import build_arrival
@@ -263,7 +263,7 @@ def test_no_two_sources_share_the_lane_of_a_hash() -> None:
         payload = build_payload("Order", "New")
         payload["Meta"]["Source"]["ID"] = names[-1]
         received = Transmission(ascii_json(payload), received_at=utc())
-        key = build_lane_key(received.destination, received.meta)
+        key = build_label(received.destination, received.meta).lane
         keys.add(key)
         names.append(key.split("|")[1])
 

@@ -24,7 +24,7 @@ from redox_wsgi.inbox.entry import (
     State,
     Stats,
 )
-from redox_wsgi.inbox.lane import build_lane_key
+from redox_wsgi.inbox.lane import build_label
 from redox_wsgi.inbox.location import open_store
 from redox_wsgi.inbox.store import BodyDamaged, Store
 from redox_wsgi.inbox.worker.housekeeping import Retention, prune
@@ -227,19 +227,19 @@ class Inbox:
 
 
 def _build_arrival(transmission: Transmission) -> Arrival:
-    is_query = transmission.is_query
     meta = transmission.meta
+    label = build_label(transmission.destination, meta)
     return Arrival(
-        lane=build_lane_key(transmission.destination, meta),
+        lane=label.lane,
         identity=transmission.identity,
         received_at=transmission.received_at,
         body=transmission.body,
         head=_write_head(transmission),
-        data_model=loggable(meta.data_model),
-        event_type=loggable(meta.event_type),
+        data_model=label.data_model,
+        event_type=label.event_type,
         log_id=loggable(meta.log_id),
-        state=State.DEAD if is_query else State.WAITING,
-        error=UNANSWERED_QUERY if is_query else None,
+        state=State.DEAD if label.is_query else State.WAITING,
+        error=UNANSWERED_QUERY if label.is_query else None,
     )
 
 

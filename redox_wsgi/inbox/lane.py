@@ -1,50 +1,79 @@
-"""The key of a lane: one subscription, written so that any store can keep it."""
+"""What an entry is filed under: its lane, and the names that may be shown.
+
+A lane is one subscription; its key is written so that any store can keep it.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from redox_wsgi.meta import Meta
 from redox_wsgi.reporting import loggable
-from redox_wsgi.transmission import fold_name
+from redox_wsgi.transmission import fold_name, is_query
 
 # Longer names are nobody's, and not to be remembered.
-_LONGEST_NAME = 64
+_LONGEST_NAMES = 256
 
 
-def build_lane_key(destination: str, meta: Meta) -> str:
-    r"""Build the key of the lane that a transmission belongs to.
+class Label(NamedTuple):
+    """What the transmissions of one event of a subscription have in common.
 
-    It is ``Transmission.subscription`` with whatever is not a short plain word replaced
-    by its hash: those parts are the sender's text, of any length and with any
-    character in it. A hash begins with ``~``, which no plain word holds.
+    Attributes:
+        lane: The key of the lane.
+        data_model: As sent if harmless to show, else ``other``; None if absent.
+        event_type: See ``data_model``.
+        is_query: Whether somebody waits for the answer.
+    """
+
+    lane: str
+    data_model: str | None
+    event_type: str | None
+    is_query: bool
+
+
+def build_label(destination: str, meta: Meta) -> Label:
+    r"""Build what a transmission is filed under.
+
+    The key of the lane is ``Transmission.subscription`` with whatever is not a short
+    plain word replaced by its hash: those parts are the sender's text, of any length
+    and with any character in it. A hash begins with ``~``, which no plain word holds.
+    So the key is printable text without blanks at its ends, of at most 400 characters.
 
     Args:
         destination: The name of the destination.
         meta: The envelope of the transmission.
 
-    Returns:
-        Printable text without blanks at its ends, of at most 400 characters.
-
     Example:
         >>> meta = Meta({"DataModel": "Order", "Source": {"ID": "Zoë"}})
-        >>> build_lane_key("/redox", meta)
+        >>> build_label("/redox", meta).lane
         '/redox|~c6a12698582fc1104ea24107a2d72681|order'
     """
-    source_id, data_model = meta.source_id or "-", meta.data_model or "-"
-    if len(source_id) > _LONGEST_NAME or len(data_model) > _LONGEST_NAME:
-        return _join(destination, source_id, data_model)
-    return _join_again(destination, source_id, data_model)
+    source_id, data_model, event_type = meta.source_id, meta.data_model, meta.event_type
+    if len(f"{source_id}{data_model}{event_type}") > _LONGEST_NAMES:
+        return _build(destination, source_id, data_model, event_type)
+    return _build_again(destination, source_id, data_model, event_type)
 
 
-def _join(destination: str, source_id: str, data_model: str) -> str:
-    parts = (source_id, fold_name(data_model) or "-")
-    return "|".join([destination, *map(_bound, parts)])
+def _build(
+    destination: str,
+    source_id: str | None,
+    data_model: str | None,
+    event_type: str | None,
+) -> Label:
+    model, event = fold_name(data_model), fold_name(event_type)
+    parts = (source_id or "-", model or "-")
+    return Label(
+        "|".join([destination, *map(_bound, parts)]),
+        loggable(data_model),
+        loggable(event_type),
+        is_query(model, event),
+    )
 
 
 # A process receives from a few subscriptions, over and over.
-_join_again = lru_cache(maxsize=256)(_join)
+_build_again = lru_cache(maxsize=256)(_build)
 
 
 def _bound(text: str) -> str:

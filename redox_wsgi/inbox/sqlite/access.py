@@ -90,8 +90,7 @@ class Access:
         if connection is None or not self._is_in_place():
             connection = self._behind_gate(lambda: self._connect(deadline), deadline)
         try:
-            look: Callable[[Action[Found]], Found] = partial(_look, connection)
-            return persist(look, action, deadline)
+            return persist(deadline, _look, connection, action)
         except sqlite3.Error:
             self._behind_gate(self._disconnect, deadline)
             raise
@@ -128,7 +127,7 @@ class Access:
         self._disconnect()
         check_location(self._path, has_gate=self._has_gate)
         open_here = partial(open_connection, has_gate=self._has_gate)
-        connection = persist(open_here, self._path, deadline)
+        connection = persist(deadline, open_here, self._path)
         try:
             self._opened = os.stat(self._path)
             self._gate.give_to_owner_of(self._opened)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial
 from itertools import chain
@@ -30,7 +29,6 @@ def _write_put(rows: int) -> str:
     return f"INSERT INTO {_SQL['put_columns']} {', '.join([_SQL['put_row']] * rows)}"
 
 
-_PUT_ONE = _write_put(1)
 _PUT_IF_NEW = f"INSERT OR IGNORE INTO {_SQL['put_columns']} {_SQL['put_row']}"
 
 
@@ -93,10 +91,12 @@ class Putting:
         # With a rollback journal one reader after the other could keep a statement that
         # is its own transaction waiting. A COMMIT that waits lets no new one in.
         if len(rows) == len(group) and self._database.has_gate:
-            statement = _PUT_ONE if len(rows) == 1 else _write_put(len(rows))
-            values = list(chain.from_iterable(rows))
-            with suppress(sqlite3.IntegrityError):
-                execute_alone(statement, values, connection, deadline)
+            values = rows[0] if len(rows) == 1 else tuple(chain.from_iterable(rows))
+            try:
+                execute_alone(_write_put(len(rows)), values, connection, deadline)
+            except sqlite3.IntegrityError:
+                pass
+            else:
                 return [Receipt.STORED] * len(group)
         return transact(partial(self._insert_each, group), connection, deadline)
 

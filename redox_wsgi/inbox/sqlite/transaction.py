@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.failures import (
@@ -16,7 +15,7 @@ from redox_wsgi.inbox.sqlite.failures import (
 from redox_wsgi.inbox.sqlite.gate import Deadline
 
 Found = TypeVar("Found")
-Given = TypeVar("Given")
+Given = TypeVarTuple("Given")
 
 
 def transact(
@@ -37,7 +36,7 @@ def transact(
         sqlite3.Error: Nothing has happened.
     """
     # A transaction that began by reading could not wait for its turn to write.
-    persist(connection.execute, "BEGIN IMMEDIATE", deadline)
+    persist(deadline, connection.execute, "BEGIN IMMEDIATE")
     try:
         found = action(connection)
         execute_alone("COMMIT", (), connection, deadline)
@@ -60,21 +59,23 @@ def execute_alone(
         sqlite3.Error: Nothing has happened.
     """
     try:
-        persist(partial(connection.execute, statement), values, deadline)
+        persist(deadline, connection.execute, statement, values)
     except sqlite3.Error as error:
         if has_surely_failed(error):
             raise
         raise InboxUnavailable(OUTCOME_UNKNOWN) from error
 
 
-def persist(step: Callable[[Given], Found], given: Given, deadline: Deadline) -> Found:
+def persist(
+    deadline: Deadline, step: Callable[[Unpack[Given]], Found], *given: *Given
+) -> Found:
     """Do a step, again and again while somebody outside of the gate is in its way.
 
     SQLite's own waiting is switched off: it would hold up every greenlet.
     """
     while True:
         try:
-            return step(given)
+            return step(*given)
         except sqlite3.OperationalError as error:
             if not is_busy(error) or not deadline.remaining_seconds:
                 raise
