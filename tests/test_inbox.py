@@ -7,6 +7,7 @@ import logging
 import secrets
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,9 @@ from redox_wsgi import (
 from redox_wsgi.inbox import Inbox, Selection, State
 from redox_wsgi.inbox.encryption import Sealer, build_encryption_key
 from redox_wsgi.inbox.entry import Arrival
+from redox_wsgi.inbox.lane import build_label
 from redox_wsgi.inbox.store import BodyDamaged
+from redox_wsgi.meta import Meta
 from tests.support.builders import (
     LOG_ID,
     NOTIFICATION,
@@ -180,6 +183,27 @@ def test_two_sources_are_two_lanes(inbox: Inbox) -> None:
 
     lanes = [lane.key for lane in inbox.stats().lanes]
     assert sorted(lanes) == ["/redox|a|patientadmin", "/redox|b|patientadmin"]
+
+
+@pytest.mark.parametrize("name", ["Source", "DataModel", "EventType"])
+def test_a_name_without_end_takes_no_memory_for_long(name: str) -> None:
+    """What is remembered of a few subscriptions shall not be somebody's megabytes."""
+
+    def label(number: int) -> None:
+        text = f"{number}" * 1_000_000
+        value = {"ID": text} if name == "Source" else text
+        build_label("/redox", Meta({name: value}))
+
+    label(0)
+    tracemalloc.start()
+    try:
+        for number in range(1, 9):
+            label(number)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 1_000_000
 
 
 def test_a_query_is_kept_dead_and_its_asker_told(
