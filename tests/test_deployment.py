@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import re
 import shutil
 import ssl
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.builders import NOTIFICATION, TOKEN
+from tests.support.proxy import run_proxy
 from tests.support.servers import (
     build_raw_request,
     exchange,
@@ -21,7 +19,6 @@ from tests.support.servers import (
     run_server,
 )
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "deployment.md"
 HEADERS = {"verification-token": TOKEN, "content-type": "application/json"}
 
 pytestmark = pytest.mark.skipif(
@@ -33,36 +30,17 @@ pytestmark = pytest.mark.skipif(
 class Proxy:
     """nginx with the documented configuration, over TLS on a free port."""
 
-    def __init__(self, folder: Path, port: int, backend: int) -> None:
+    def __init__(self, folder: Path, port: int, backend: int, trusted: Path) -> None:
         self.folder = folder
         self.port = port
         self.backend = backend
-        [shown] = re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-        for before, after in {
-            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-            "127.0.0.1:8000": f"127.0.0.1:{backend}",
-            "/etc/ssl/": f"{folder}/",
-            "/var/log/nginx/": f"{folder}/",
-        }.items():
-            assert before in shown
-            shown = shown.replace(before, after)
-        temporary = "\n".join(
-            f"{kind}_temp_path {folder}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "nginx.conf").write_text(
-            f"daemon off; user root; pid {folder}/pid; error_log {folder}/start.log;\n"
-            f"events {{}}\nhttp {{\n{temporary}\n{shown}\n}}\n"
-        )
+        self.trusted = trusted
 
     def ask(
         self, method: str, target: str, body: bytes = b"", **headers: str
     ) -> tuple[int, bytes]:
         """Ask over TLS, trusting the proxy's own certificate only."""
-        context = ssl.create_default_context(
-            cafile=self.folder / "redox.example.com.pem"
-        )
-        context.check_hostname = False
+        context = ssl.create_default_context(cafile=self.trusted)
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, context=context, timeout=30
         )
@@ -78,39 +56,14 @@ class Proxy:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """The documented proxy in front of the contract's application."""
     folder = tmp_path_factory.mktemp("nginx")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=redox.example.com"),
-            *("-keyout", str(folder / "redox.example.com.key")),
-            *("-out", str(folder / "redox.example.com.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
     application = "tests.support.contract_app:application"
-    with run_server("gunicorn gthread", application, folder / "gunicorn.log") as port:
-        proxy = Proxy(folder, find_free_port(), port)
-        command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
-            _wait(proxy)
-            yield proxy
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _wait(proxy: Proxy) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            proxy.ask("GET", "/redox")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError((proxy.folder / "start.log").read_text())
+    port = find_free_port()
+    log = folder / "gunicorn.log"
+    with (
+        run_server("gunicorn gthread", application, log) as backend,
+        run_proxy(folder, port, backend) as trusted,
+    ):
+        yield Proxy(folder, port, backend, trusted)
 
 
 def test_a_transmission_passes_the_proxy(proxy: Proxy) -> None:

@@ -1,15 +1,21 @@
-"""The whole way under gunicorn: from the request of Redox to the commit and the 200."""
+"""The whole way of a transmission: the documented proxy, gunicorn, the commit, the 200.
+
+The proxy asks with a connection for each request. Of those who keep theirs, gunicorn's
+threads may leave all to one worker, so that single rounds differ by half.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 from werkzeug.exceptions import NotFound
 
@@ -22,6 +28,8 @@ from benchmarks.traffic import PATH, TOKEN
 from redox_wsgi import Destination, RedoxMiddleware, Transmission
 from redox_wsgi.inbox import Inbox
 from redox_wsgi.simulator.storm import Storm, StormPlan
+from tests.support.proxy import run_proxy
+from tests.support.servers import find_free_port
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,8 +38,10 @@ if TYPE_CHECKING:
     from redox_wsgi import Handler
 
 _EMPTY = "an empty handler"
+_FORCED = "a forced write, no database"
 _BARE = "a bare insert, SQLite"
 _INBOX = "Inbox, SQLite"
+_DIRECTLY = ", no proxy"
 # As example_app/gunicorn.conf.py has it.
 _WORKERS = 2
 _THREADS = 8
@@ -44,11 +54,28 @@ def build_application() -> WSGIApplication:
     name, folder = os.environ["BENCHMARK_HANDLER"], os.environ["BENCHMARK_FOLDER"]
     if name == _EMPTY:
         return build_ours(NotFound())
-    handler: Handler = (
-        Inbox(f"sqlite:///{folder}/inbox.db") if name == _INBOX else _Bare(folder)
-    )
+    build: dict[str, Callable[[], Handler]] = {
+        _FORCED: lambda: _Forced(folder),
+        _BARE: lambda: _Bare(folder),
+        _INBOX: lambda: Inbox(f"sqlite:///{folder}/inbox.db"),
+    }
+    handler = build[name]()
     destination = Destination(handler, verification_token=TOKEN)
     return RedoxMiddleware(NotFound(), {PATH: destination})
+
+
+class _Forced(threading.local):
+    """The least that brings a body to the disk: over the last one, in a file."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._file: int | None = None
+
+    def __call__(self, transmission: Transmission) -> None:
+        if self._file is None:
+            self._file, _ = tempfile.mkstemp(dir=self._folder)
+        os.pwrite(self._file, transmission.body, 0)
+        os.fdatasync(self._file)
 
 
 class _Bare(threading.local):
@@ -64,39 +91,44 @@ class _Bare(threading.local):
         insert_bare(self._connection, transmission.body)
 
 
+class _Way(NamedTuple):
+    """An address to send to, and the certificate that is shown there."""
+
+    url: str
+    certificate: Path | None = None
+
+
 def measure(effort: Effort) -> Iterator[Row]:
     """Measure the top rates, then how long answers take at half of ours."""
-    samples = Samples([_EMPTY, _BARE, _INBOX])
+    if not shutil.which("nginx"):
+        yield Row("skipped, not installed: nginx", at_least=0.7)
+        return
     latencies = []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        ports = {
-            name: stack.enter_context(
-                run_gunicorn(
-                    f"{__name__}:build_application()",
-                    workers=_WORKERS,
-                    threads=_THREADS,
-                    env={"BENCHMARK_HANDLER": name, "BENCHMARK_FOLDER": folder},
-                )
-            ).port
-            for name in samples.seconds
-        }
+        ways = {}
+        for name in (_EMPTY, _FORCED, _BARE, _INBOX):
+            server = run_gunicorn(
+                f"{__name__}:build_application()",
+                workers=_WORKERS,
+                threads=_THREADS,
+                env={"BENCHMARK_HANDLER": name, "BENCHMARK_FOLDER": folder},
+            )
+            directly = stack.enter_context(server).port
+            ways[name] = stack.enter_context(_proxy(Path(folder), directly))
+            if name in (_EMPTY, _INBOX):
+                ways[name + _DIRECTLY] = _Way(f"http://127.0.0.1:{directly}{PATH}")
+        samples = Samples(ways)
         for number in range(effort.served_rounds):
-            for name in list(ports) if number % 2 else reversed(ports):
-                rate, _ = _storm(ports[name], effort.served_seconds)
+            for name in list(ways) if number % 2 else reversed(ways):
+                rate, _ = _storm(ways[name], effort.served_seconds)
                 samples.seconds[name].append(1 / rate)
         half = 1 / samples.typical(_INBOX) / 2
         for _ in range(effort.served_rounds):
-            _, p99 = _storm(ports[_INBOX], effort.served_seconds, half)
+            _, p99 = _storm(ways[_INBOX], effort.served_seconds, half)
             latencies.append(p99)
-    for name in ports:
-        yield Row(
-            name,
-            f"{1 / samples.typical(name):.0f} /s",
-            None if name == _EMPTY else samples.ratio(_EMPTY, name),
-            "" if name == _EMPTY else _EMPTY,
-            at_least=0.7 if name == _INBOX else None,
-        )
+    for name in (_EMPTY, _FORCED, _BARE, _INBOX):
+        yield _build_row(name, samples, _EMPTY, 0.7 if name == _INBOX else None)
     yield Row(
         f"{_INBOX}, p99 at {half:.0f} /s",
         milliseconds(median(latencies)),
@@ -104,19 +136,44 @@ def measure(effort: Effort) -> Iterator[Row]:
         f"{_LONGEST_SECONDS * 1000:.0f} ms",
         at_most=1.0,
     )
+    for name in (_EMPTY, _INBOX):
+        yield _build_row(name + _DIRECTLY, samples, _EMPTY + _DIRECTLY)
 
 
-def _storm(port: int, seconds: int, rate: float | None = None) -> tuple[float, float]:
+def _build_row(
+    name: str, samples: Samples, of: str, at_least: float | None = None
+) -> Row:
+    return Row(
+        name,
+        f"{1 / samples.typical(name):.0f} /s",
+        None if name == of else samples.ratio(of, name),
+        "" if name == of else of,
+        at_least=at_least,
+    )
+
+
+@contextmanager
+def _proxy(folder: Path, backend: int) -> Iterator[_Way]:
+    """Put the documented proxy before a server; it ends TLS."""
+    port = find_free_port()
+    own = folder / f"proxy-{port}"
+    own.mkdir()
+    with run_proxy(own, port, backend) as certificate:
+        yield _Way(f"https://127.0.0.1:{port}{PATH}", certificate)
+
+
+def _storm(way: _Way, seconds: int, rate: float | None = None) -> tuple[float, float]:
     """Return how many were answered a second, and the 99 % latency in seconds."""
     plan = StormPlan(
-        url=f"http://127.0.0.1:{port}{PATH}",
+        url=way.url,
         verification_token=TOKEN,
         subscriptions=_SUBSCRIPTIONS,
         count=10_000_000,
         seconds=seconds,
         rate=rate,
     )
-    with Storm(plan) as storm:
+    trusted = {"SSL_CERT_FILE": str(way.certificate)} if way.certificate else {}
+    with patch.dict(os.environ, trusted), Storm(plan) as storm:
         for _ in storm.watch():
             pass
     tally = storm.tally
