@@ -100,8 +100,9 @@ class _Way(NamedTuple):
 
 def measure(effort: Effort) -> Iterator[Row]:
     """Measure the top rates, then how long answers take at half of ours."""
-    if not shutil.which("nginx"):
-        yield Row("skipped, not installed: nginx", at_least=0.7)
+    missing = [name for name in ("nginx", "openssl") if not shutil.which(name)]
+    if missing:
+        yield Row(f"skipped, not installed: {', '.join(missing)}", at_least=0.7)
         return
     latencies = []
     with ExitStack() as stack:
