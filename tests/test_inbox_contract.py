@@ -587,6 +587,14 @@ class TestOperator:
         following = claim(store)
         assert (following.identity, following.attempt) == (f"{2:064x}", 1)
 
+    def test_a_skipped_entry_delays_its_lane_no_more(self, store: Store) -> None:
+        """Its backoff may be an hour, and the next one has done nothing."""
+        claimed = claim_and_skip(store)
+        store.retry(claimed, "ValueError", 3600.0)
+
+        following = claim(store)
+        assert (following.identity, following.attempt) == (f"{2:064x}", 1)
+
     @pytest.mark.parametrize("action", ["complete", "bury"])
     def test_a_skipped_entry_may_be_gone_before_its_handler_ends(
         self, store: Store, action: str

@@ -178,6 +178,31 @@ def test_entry_put_before_its_lane_is_finished_is_not_forgotten(
     assert following.identity == build_arrival(2).identity
 
 
+@pytest.mark.parametrize("end", ["retry", "halt"])
+def test_skip_while_its_claim_ends_is_seen(store, other, postgresql_url, end):
+    """What is said of the entry by then says nothing of the next one."""
+    for number in (1, 2):
+        store.put(build_arrival(number))
+    claim = store.claim("token", HOUR)
+    assert claim is not None
+    ends: dict[str, Callable[[], None]] = {
+        "retry": partial(store.retry, claim, "x", HOUR),
+        "halt": partial(store.halt, claim, "x"),
+    }
+    other.execute(SQL["halt_lane"], {"lane": claim.lane})
+    other.execute(SQL["skip_head"], {"lane_id": claim.lane_id})
+    other.execute(SQL["resume_lane"], {"lane": claim.lane})
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(ends[end])
+        wait_for_a_lock(postgresql_url)
+        other.commit()
+        ended.result()
+
+    following = store.claim("next", HOUR)
+    assert following is not None
+    assert following.identity == build_arrival(2).identity
+
+
 def test_number_is_drawn_when_the_lane_is_locked(store, other, postgresql_url):
     """So an entry that is committed later has a higher number, and is handled later."""
     store.put(build_arrival(1))

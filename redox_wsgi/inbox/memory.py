@@ -177,18 +177,22 @@ class MemoryStore:
         """See ``Store.retry``."""
         with self._changed:
             lane = self._held(claim)
-            lane.token, lane.last_error = None, error
-            lane.due_at = self._now() + timedelta(seconds=delay_seconds)
+            lane.token, lane.last_error, lane.due_at = None, error, self._now()
+            if self._is_waiting(claim.entry_id):
+                lane.due_at += timedelta(seconds=delay_seconds)
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
         with self._changed:
             lane = self._held(claim)
             lane.token, lane.last_error, lane.due_at = None, error, self._now()
-            entry = self._entries.get(claim.entry_id)
-            # Of one that an operator skipped meanwhile the lane goes on.
-            if entry is not None and entry.record.state is State.WAITING:
+            if self._is_waiting(claim.entry_id):
                 lane.is_halted = True
+
+    def _is_waiting(self, entry_id: int) -> bool:
+        # An operator may have skipped it, and pruned what is dead.
+        entry = self._entries.get(entry_id)
+        return entry is not None and entry.record.state is State.WAITING
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

@@ -96,6 +96,8 @@ class Store(Protocol):
     def retry(self, claim: Claim, error: str, delay_seconds: float) -> None:
         """Give the lane back; it is due again, with the same entry, after a while.
 
+        Unless an operator skipped the entry meanwhile: then the lane goes on at once.
+
         Raises:
             LostLease: As ``renew``; nothing is written.
         """
@@ -104,7 +106,7 @@ class Store(Protocol):
     def halt(self, claim: Claim, error: str) -> None:
         """Give the lane back and halt it: it takes entries and is not claimed.
 
-        Unless an operator skipped the entry meanwhile: then the lane goes on.
+        Unless an operator skipped the entry meanwhile, as with ``retry``.
 
         Raises:
             LostLease: As ``renew``; nothing is written.

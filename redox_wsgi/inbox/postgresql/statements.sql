@@ -146,14 +146,18 @@ WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
 RETURNING id;
 
 -- name: retry
+-- Of an entry that an operator skipped meanwhile the lane goes on at once. The lane is
+-- locked by the statement before, so that the skip is seen.
 UPDATE redox_lane SET
   owner = NULL, last_error = %(error)s,
-  due_at = clock_timestamp() + make_interval(secs => %(delay_seconds)s)
+  due_at = clock_timestamp() + CASE
+    WHEN EXISTS (SELECT 1 FROM redox_entry WHERE id = %(entry_id)s AND state = 0)
+    THEN make_interval(secs => %(delay_seconds)s) ELSE interval '0'
+  END
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: halt
--- Of an entry that an operator skipped meanwhile the lane goes on. The lane is locked
--- by the statement before, so that the skip is seen.
+-- As with retry.
 UPDATE redox_lane SET
   owner = NULL, last_error = %(error)s, due_at = clock_timestamp(),
   halted = halted OR EXISTS (

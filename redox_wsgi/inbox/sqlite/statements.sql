@@ -85,11 +85,16 @@ SET owner = NULL, attempts = 0, last_error = :error, due_at = :now,
     has_work = EXISTS (SELECT 1 FROM entry WHERE lane_id = :lane AND state = 0)
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
+-- Of an entry that an operator skipped meanwhile the lane goes on at once.
 -- name: retry
-UPDATE lane SET owner = NULL, due_at = :now + :delay, last_error = :error
+UPDATE lane
+SET owner = NULL, last_error = :error,
+    due_at = :now + :delay * EXISTS (
+        SELECT 1 FROM entry WHERE id = :entry AND state = 0
+    )
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
--- Of an entry that an operator skipped meanwhile the lane goes on.
+-- As with retry.
 -- name: halt
 UPDATE lane
 SET owner = NULL, last_error = :error, due_at = :now,
