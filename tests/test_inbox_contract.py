@@ -575,25 +575,31 @@ class TestOperator:
         assert claim(store).identity == f"{2:064x}"
 
     @pytest.mark.parametrize("is_pruned", [False, True])
-    def test_a_skipped_entry_halts_its_lane_no_more(
-        self, store: Store, is_pruned: bool
+    @pytest.mark.parametrize("is_last", [False, True])
+    def test_a_skipped_entry_neither_halts_nor_delays_its_lane(
+        self, store: Store, is_last: bool, is_pruned: bool
     ) -> None:
         """The operator was told that the lane goes on, and may sleep by now."""
         claimed = claim_and_skip(store)
         if is_pruned:
             store.prune(State.DEAD, LATER)
-        store.halt(claimed, "ValueError")
+        if is_last:
+            store.halt(claimed, "ValueError")
+        else:
+            store.retry(claimed, "ValueError", 3600.0)
 
         following = claim(store)
         assert (following.identity, following.attempt) == (f"{2:064x}", 1)
 
-    def test_a_skipped_entry_delays_its_lane_no_more(self, store: Store) -> None:
-        """Its backoff may be an hour, and the next one has done nothing."""
-        claimed = claim_and_skip(store)
+    def test_a_lane_that_was_resumed_waits_for_no_backoff(self, store: Store) -> None:
+        """The attempt under way may be the tenth, and its backoff an hour."""
+        store.put(arrival())
+        claimed = claim(store)
+        store.halt_lane(claimed.lane)
+        store.resume_lane(claimed.lane)
         store.retry(claimed, "ValueError", 3600.0)
 
-        following = claim(store)
-        assert (following.identity, following.attempt) == (f"{2:064x}", 1)
+        assert claim(store).attempt == 1
 
     @pytest.mark.parametrize("action", ["complete", "bury"])
     def test_a_skipped_entry_may_be_gone_before_its_handler_ends(

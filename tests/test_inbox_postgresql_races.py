@@ -180,7 +180,7 @@ def test_entry_put_before_its_lane_is_finished_is_not_forgotten(
 
 @pytest.mark.parametrize("end", ["retry", "halt"])
 def test_skip_while_its_claim_ends_is_seen(store, other, postgresql_url, end):
-    """What is said of the entry by then says nothing of the next one."""
+    """A failure of the skipped entry neither delays nor halts the next one."""
     for number in (1, 2):
         store.put(build_arrival(number))
     claim = store.claim("token", HOUR)

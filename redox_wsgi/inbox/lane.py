@@ -13,12 +13,13 @@ from redox_wsgi.meta import Meta
 from redox_wsgi.reporting import loggable
 from redox_wsgi.transmission import fold_name, is_query
 
-# Longer names are nobody's, and not to be remembered.
-_LONGEST_NAMES = 256
+# Characters of source ID, data model and event type together. Longer ones are nobody's,
+# and not to be remembered.
+_MOST_CHARACTERS = 256
 
 
 class Label(NamedTuple):
-    """What the transmissions of one event of a subscription have in common.
+    """What the transmissions of one subscription and event type have in common.
 
     Attributes:
         lane: The key of the lane.
@@ -51,9 +52,9 @@ def build_label(destination: str, meta: Meta) -> Label:
         '/redox|~c6a12698582fc1104ea24107a2d72681|order'
     """
     source_id, data_model, event_type = meta.source_id, meta.data_model, meta.event_type
-    if len(f"{source_id}{data_model}{event_type}") > _LONGEST_NAMES:
+    if len(f"{source_id}{data_model}{event_type}") > _MOST_CHARACTERS:
         return _build(destination, source_id, data_model, event_type)
-    return _build_again(destination, source_id, data_model, event_type)
+    return _build_or_remember(destination, source_id, data_model, event_type)
 
 
 def _build(
@@ -73,7 +74,7 @@ def _build(
 
 
 # A process receives from a few subscriptions, over and over.
-_build_again = lru_cache(maxsize=256)(_build)
+_build_or_remember = lru_cache(maxsize=256)(_build)
 
 
 def _bound(text: str) -> str:

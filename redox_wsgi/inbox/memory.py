@@ -178,7 +178,8 @@ class MemoryStore:
         with self._changed:
             lane = self._held(claim)
             lane.token, lane.last_error, lane.due_at = None, error, self._now()
-            if self._is_waiting(claim.entry_id):
+            # An operator may have set them to 0 meanwhile.
+            if lane.attempts:
                 lane.due_at += timedelta(seconds=delay_seconds)
 
     def halt(self, claim: Claim, error: str) -> None:
@@ -186,13 +187,10 @@ class MemoryStore:
         with self._changed:
             lane = self._held(claim)
             lane.token, lane.last_error, lane.due_at = None, error, self._now()
-            if self._is_waiting(claim.entry_id):
+            entry = self._entries.get(claim.entry_id)
+            # Of one that an operator skipped meanwhile the lane goes on.
+            if entry is not None and entry.record.state is State.WAITING:
                 lane.is_halted = True
-
-    def _is_waiting(self, entry_id: int) -> bool:
-        # An operator may have skipped it, and pruned what is dead.
-        entry = self._entries.get(entry_id)
-        return entry is not None and entry.record.state is State.WAITING
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""

@@ -96,7 +96,8 @@ class Store(Protocol):
     def retry(self, claim: Claim, error: str, delay_seconds: float) -> None:
         """Give the lane back; it is due again, with the same entry, after a while.
 
-        Unless an operator skipped the entry meanwhile: then the lane goes on at once.
+        Unless an operator resumed the lane or skipped the entry meanwhile: then the
+        lane goes on at once.
 
         Raises:
             LostLease: As ``renew``; nothing is written.
@@ -106,7 +107,7 @@ class Store(Protocol):
     def halt(self, claim: Claim, error: str) -> None:
         """Give the lane back and halt it: it takes entries and is not claimed.
 
-        Unless an operator skipped the entry meanwhile, as with ``retry``.
+        Unless an operator skipped the entry meanwhile: then the lane goes on.
 
         Raises:
             LostLease: As ``renew``; nothing is written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 
-_START_SECONDS = 20
+# To start, and to end.
+_SECONDS = 20
 
 
 @contextmanager
@@ -35,11 +37,14 @@ def run_proxy(folder: Path, port: int, backend: int) -> Iterator[Path]:
     log = folder / "start.log"
     with log.open("a") as file, subprocess.Popen(command, stderr=file) as process:
         try:
-            _wait_for(port, log)
+            _wait_for(port, certificate, process, log)
             yield certificate
         finally:
             process.terminate()
-            process.wait(timeout=_START_SECONDS)
+            try:
+                process.wait(timeout=_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _write_certificate(path: Path) -> None:
@@ -75,11 +80,19 @@ def _write_configuration(folder: Path, port: int, backend: int) -> str:
     )
 
 
-def _wait_for(port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+def _wait_for(
+    port: int, certificate: Path, process: subprocess.Popen[bytes], log: Path
+) -> None:
+    # Nobody else who might listen there has the certificate.
+    context = ssl.create_default_context(cafile=certificate)
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", port), _SECONDS) as connection,
+                context.wrap_socket(connection, server_hostname="127.0.0.1"),
+            ):
                 return
-        time.sleep(0.05)
+        except OSError:
+            time.sleep(0.05)
     raise AssertionError(f"nginx did not start: {log.read_text()}")

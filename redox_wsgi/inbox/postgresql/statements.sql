@@ -146,18 +146,16 @@ WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s
 RETURNING id;
 
 -- name: retry
--- Of an entry that an operator skipped meanwhile the lane goes on at once. The lane is
--- locked by the statement before, so that the skip is seen.
+-- An operator may have set the attempts to 0 meanwhile: then the lane goes on at once.
 UPDATE redox_lane SET
   owner = NULL, last_error = %(error)s,
-  due_at = clock_timestamp() + CASE
-    WHEN EXISTS (SELECT 1 FROM redox_entry WHERE id = %(entry_id)s AND state = 0)
-    THEN make_interval(secs => %(delay_seconds)s) ELSE interval '0'
-  END
+  due_at = clock_timestamp()
+    + make_interval(secs => %(delay_seconds)s) * (attempts > 0)::int
 WHERE id = %(lane_id)s AND fence = %(fence)s AND owner = %(token)s;
 
 -- name: halt
--- As with retry.
+-- If an operator has skipped the entry meanwhile, the lane goes on. The statement
+-- before has locked the lane, so that the skip is seen.
 UPDATE redox_lane SET
   owner = NULL, last_error = %(error)s, due_at = clock_timestamp(),
   halted = halted OR EXISTS (

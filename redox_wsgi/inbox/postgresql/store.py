@@ -197,22 +197,19 @@ class PostgresqlStore:
 
     def retry(self, claim: Claim, error: str, delay_seconds: float) -> None:
         """See ``Store.retry``."""
-        self._end("retry", claim, error=error, delay_seconds=delay_seconds)
+        self._change_lane("retry", claim, error=error, delay_seconds=delay_seconds)
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""
-        self._end("halt", claim, error=error)
+        named = {**write_claim(claim), "error": error}
+        with self._connections.transaction(_MAY_BE_LOST) as connection:
+            connection.execute(_SQL["lock_lane_of_entry"], named)
+            if connection.execute(_SQL["halt"], named).rowcount == 0:
+                raise LostLease("The lease of this entry has ended.")
 
     def release(self, claim: Claim) -> None:
         """See ``Store.release``."""
         self._change_lane("release", claim)
-
-    def _end(self, name: str, claim: Claim, **facts: object) -> None:
-        named = {**write_claim(claim), **facts}
-        with self._connections.transaction(_MAY_BE_LOST) as connection:
-            connection.execute(_SQL["lock_lane_of_entry"], named)
-            if connection.execute(_SQL[name], named).rowcount == 0:
-                raise LostLease("The lease of this entry has ended.")
 
     def _change_lane(self, name: str, claim: Claim, **named: object) -> None:
         if self._execute(name, **write_claim(claim), **named) == 0:

@@ -116,8 +116,8 @@ class Claiming:
 
     def retry(self, claim: Claim, error: str, delay_seconds: float) -> None:
         """See ``Store.retry``."""
-        facts = {"error": error, "delay": write_duration(delay_seconds)}
-        self._end(claim, "retry", {**facts, "entry": claim.entry_id})
+        delay = write_duration(delay_seconds)
+        self._end(claim, "retry", {"error": error, "delay": delay})
 
     def halt(self, claim: Claim, error: str) -> None:
         """See ``Store.halt``."""

@@ -85,16 +85,13 @@ SET owner = NULL, attempts = 0, last_error = :error, due_at = :now,
     has_work = EXISTS (SELECT 1 FROM entry WHERE lane_id = :lane AND state = 0)
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
--- Of an entry that an operator skipped meanwhile the lane goes on at once.
+-- An operator may have set attempts to 0 meanwhile: then the lane goes on at once.
 -- name: retry
 UPDATE lane
-SET owner = NULL, last_error = :error,
-    due_at = :now + :delay * EXISTS (
-        SELECT 1 FROM entry WHERE id = :entry AND state = 0
-    )
+SET owner = NULL, due_at = :now + :delay * (attempts > 0), last_error = :error
 WHERE id = :lane AND fence = :fence AND owner = :token;
 
--- As with retry.
+-- If an operator has skipped the entry meanwhile, the lane goes on.
 -- name: halt
 UPDATE lane
 SET owner = NULL, last_error = :error, due_at = :now,

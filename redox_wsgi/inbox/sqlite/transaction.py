@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 from redox_wsgi.errors import InboxUnavailable
 from redox_wsgi.inbox.sqlite.failures import (
@@ -67,7 +67,7 @@ def execute_alone(
 
 
 def persist(
-    deadline: Deadline, step: Callable[[Unpack[Given]], Found], *given: *Given
+    deadline: Deadline, step: Callable[[*Given], Found], *given: *Given
 ) -> Found:
     """Do a step, again and again while somebody outside of the gate is in its way.
 
