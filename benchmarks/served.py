@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.measure import Effort, Samples
 from benchmarks.table import Row, microseconds
 from benchmarks.traffic import PATH, TOKEN, build_body
+from tests.support.servers import find_free_port
 
 _FLOOR = "WSGI, body read"
 _OURS = "RedoxMiddleware"
@@ -122,7 +123,7 @@ def run_gunicorn(
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Serve an application until the block ends, by sync workers or by threads."""
-    port = _free_port()
+    port = find_free_port()
     command = [sys.executable, "-m", "gunicorn", "--log-level", "warning"]
     command += ["--workers", str(workers)]
     command += ["-k", "gthread", "--threads", str(threads)] if threads else []
@@ -140,13 +141,6 @@ def run_gunicorn(
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 
 # To start, and to end.
 _SECONDS = 20
@@ -61,7 +61,7 @@ def _write_certificate(path: Path) -> None:
 
 
 def _write_configuration(folder: Path, port: int, backend: int) -> str:
-    [shown] = re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    [shown] = re.findall(r"```nginx\n(.*?)```", _DOCUMENT.read_text(), re.DOTALL)
     for before, after in {
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
         "127.0.0.1:8000": f"127.0.0.1:{backend}",
